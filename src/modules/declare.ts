@@ -1,0 +1,118 @@
+/**
+ * An execution module is a file of declarations (DESIGN §7). From one declaration come argument checking on the minion,
+ * `sys.doc`, `sys.argspec` and the typing of words. The order of `params` is the order of positional arguments.
+ */
+import type * as z from "zod";
+import type { Jid, MinionId } from "../wire/ids.ts";
+import type { RunState } from "../wire/loads.ts";
+
+export interface CommandSpec {
+  /** Program and arguments, run without a shell of our own. */
+  readonly argv: readonly [string, ...string[]];
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdin?: string;
+  /** User name; its uid, gid and no supplementary groups. */
+  readonly runas?: string;
+  readonly timeoutMs?: number;
+  readonly umask?: string;
+  /** Standard error goes into `stdout`, in the order in which it was written. */
+  readonly merge?: boolean;
+  /** Do not wait: the command goes on by itself when the function has returned. */
+  readonly background?: boolean;
+}
+
+export interface CommandResult {
+  readonly pid: number;
+  /** Exit status; 128 + signal for a command that a signal ended. */
+  readonly retcode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly timedOut: boolean;
+  /** Output over the cap was cut; the text says so at its end. */
+  readonly cut: boolean;
+}
+
+/** A job that runs on this minion now, with Salt's field names. */
+export interface RunningJob {
+  readonly jid: Jid;
+  readonly fun: string;
+  readonly arg: readonly unknown[];
+  readonly tgt: string;
+  readonly tgt_type: string;
+  readonly user: string;
+  /** Of its first live process; the minion's own when it has none. */
+  readonly pid: number;
+}
+
+/** The order that a function runs under. */
+export interface JobInfo {
+  readonly jid: Jid;
+  readonly fun: string;
+  readonly arg: readonly unknown[];
+  readonly tgt: string;
+  readonly tgt_type: string;
+  readonly user: string;
+}
+
+/** What a function may touch of its minion. */
+export interface Host {
+  readonly id: MinionId;
+  readonly job: JobInfo;
+  readonly grains: Readonly<Record<string, unknown>>;
+  /** The minion's configuration under its file names, defaults included, secrets left out. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly functions: ReadonlyMap<string, AnyFunction>;
+  /** Aborts when the job is killed or its time is up; `command` heeds it by itself. */
+  readonly signal: AbortSignal;
+  command(spec: CommandSpec): Promise<CommandResult>;
+  /** Jobs that run now, but for the asking one. */
+  running(): readonly RunningJob[];
+  /** Sends a signal to the process groups of a running job; the pids it went to. */
+  signalJob(jid: Jid, signal: NodeJS.Signals): readonly number[];
+  /** Fires an event on the master under `salt/minion/<id>/`. */
+  fire(tag: string, data: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Writes custom grains durably, then reports them to the master; `undefined` takes one away. */
+  setGrains(change: Readonly<Record<string, unknown>>): Promise<void>;
+}
+
+/** A value with its own verdict, for functions whose value alone does not say whether they succeeded. */
+export class Outcome {
+  readonly value: unknown;
+  readonly retcode: number;
+  readonly state: RunState | undefined;
+
+  constructor(value: unknown, retcode: number, state?: RunState) {
+    this.value = value;
+    this.retcode = retcode;
+    this.state = state;
+  }
+}
+
+export interface ExecutionFunction<P extends z.ZodObject> {
+  /** `module.function`. */
+  readonly name: string;
+  /** One sentence, imperative; the first line of `sys.doc`. */
+  readonly summary: string;
+  /** Command lines that show its use, below the summary in `sys.doc`. */
+  readonly examples?: readonly string[];
+  readonly params: P;
+  /** This parameter, an array, takes all positional values that are left (`*args`). */
+  readonly rest?: keyof z.infer<P> & string;
+  /** This parameter, a record, takes all keywords that no other takes (`**kwargs`). */
+  readonly keywords?: keyof z.infer<P> & string;
+  /** `none`: may run twice without harm, so the ledger is skipped (P2, W14). */
+  readonly effects: "none" | "some";
+  /** Outputter for the value, where not the caller's default. */
+  readonly out?: string;
+  readonly run: (args: z.infer<P>, host: Host) => Promise<unknown>;
+}
+
+/** A declaration whose parameters are checked by its own schema only. */
+export type AnyFunction = Omit<ExecutionFunction<z.ZodObject>, "run"> & {
+  readonly run: (args: never, host: Host) => Promise<unknown>;
+};
+
+export function declare<P extends z.ZodObject>(declaration: ExecutionFunction<P>): ExecutionFunction<P> {
+  return declaration;
+}

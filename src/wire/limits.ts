@@ -1,0 +1,71 @@
+/**
+ * Every cap of the bus in one place. Sizes in bytes, times in milliseconds unless the name says otherwise. Where a figure
+ * is wider than the first plan of the threat model, docs/security.md says why.
+ */
+export const limits = {
+  /** One frame on 4506, and the plaintext part of a result inside it. */
+  requestBytes: 1_153_434,
+  resultPartBytes: 1_048_576,
+  /** Whole result of one function on one minion, encoded. */
+  resultBytes: 8 * 1_048_576,
+  /** Inbound on 4505: a subscription, nothing else. */
+  subscriptionBytes: 4096,
+  receiveHighWaterMark: 16,
+  handshakeMs: 5000,
+  zmtpHeartbeatMs: 10_000,
+  zmtpHeartbeatTimeoutMs: 30_000,
+  /** Structural pre-scan of anything a peer sent. */
+  depth: 16,
+  nodes: 20_000,
+  /** Results and grains may be broader than requests; they are never walked on the master. */
+  resultNodes: 1_000_000,
+  mapKeyBytes: 256,
+  /** Frames of one routing id that did not open before its frames are dropped unopened. */
+  badFrames: 10,
+  /** Per minion, after the box opened. */
+  requestsPerSecond: 500,
+  requestBurst: 2000,
+  bytesPerSecond: 4 * 1_048_576,
+  byteBurst: 16 * 1_048_576,
+  eventsPerSecond: 20,
+  eventBurst: 100,
+  eventBytes: 16_384,
+  tagBytes: 256,
+  grainsBytes: 65_536,
+  conflictsKept: 1,
+  /** Bytes of results being put together from parts, over all minions. */
+  assemblyBytes: 128 * 1_048_576,
+  syncJobs: 64,
+  syncBytes: 1_048_576,
+  argBytes: 1_048_576,
+  targetBytes: 65_536,
+  targetTerms: 1000,
+  controllerQueue: 1000,
+  localRequestBytes: 4 * 1_048_576,
+  /** Enrolment, 4507. */
+  enrolRecordBytes: 512,
+  enrolDeadlineMs: 2000,
+  enrolSockets: 64,
+  enrolPerMinute: 60,
+  enrolBurst: 120,
+  enrolSignaturesPerSecond: 20,
+  enrolSignatureBurst: 60,
+  pendingKeys: 1000,
+  candidatesPerId: 3,
+  pendingForgottenMs: 3_600_000,
+  deletedRememberedMs: 30 * 86_400_000,
+  eventSubscriberBacklog: 10_000,
+  /** A revocation counts a front process that is silent this long as gone, and it is killed. */
+  revokeAckMs: 500,
+  heartbeatMs: 15_000,
+  /** A minion without any sign of life for so long is not connected. */
+  silentMs: 35_000,
+  diskRefuseJobs: 0.05,
+  diskRefuseReturns: 0.01,
+  memoryBytes: {
+    reqserver: 512 * 1_048_576,
+    publisher: 512 * 1_048_576,
+    worker: 256 * 1_048_576,
+    controller: 1024 * 1_048_576,
+  },
+} as const;

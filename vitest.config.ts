@@ -1,0 +1,20 @@
+import { defineConfig } from "vitest/config";
+
+// `unit` runs from source in one pool; `process` starts the bundles in dist/ as a user would, one file after the other.
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 } },
+      {
+        test: {
+          name: "process",
+          include: ["test/process/**/*.test.ts"],
+          pool: "forks",
+          fileParallelism: false,
+          testTimeout: 90_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
