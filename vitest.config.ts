@@ -1,8 +1,14 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+
+const reports = process.env["MSALT_TEST_REPORTS"];
 
 // `unit` runs from source in one pool; `process` starts the bundles in dist/ as a user would, one file after the other.
 export default defineConfig({
   test: {
+    ...(reports !== undefined && {
+      reporters: ["default", ["json", { outputFile: join(reports, `${Date.now()}-${process.pid}.json`) }]],
+    }),
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 } },
       {

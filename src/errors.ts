@@ -1,6 +1,7 @@
 /** Stable codes. A new one needs a row in docs/errors.md; a test compares the two lists. */
 export const errorCodes = [
   "ERR_BUSY",
+  "ERR_COMMAND",
   "ERR_CONFIG_INVALID",
   "ERR_DISK_FULL",
   "ERR_FUNCTION_ARGS",

@@ -9,12 +9,16 @@ import type { RunState } from "../wire/loads.ts";
 export interface CommandSpec {
   /** Program and arguments, run without a shell of our own. */
   readonly argv: readonly [string, ...string[]];
+  /** Default: home of the user that it runs as, or `/`. */
   readonly cwd?: string;
+  /** Laid over the minion's own environment, or all there is with `cleanEnv`. */
   readonly env?: Readonly<Record<string, string>>;
+  readonly cleanEnv?: boolean;
   readonly stdin?: string;
   /** User name; its uid, gid and no supplementary groups. */
   readonly runas?: string;
   readonly timeoutMs?: number;
+  /** Octal digits. */
   readonly umask?: string;
   /** Standard error goes into `stdout`, in the order in which it was written. */
   readonly merge?: boolean;
@@ -28,7 +32,11 @@ export interface CommandResult {
   readonly retcode: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** That ended it. */
+  readonly signal: NodeJS.Signals | undefined;
   readonly timedOut: boolean;
+  /** Processes of its group that outlived KILL; looked for only when the group was told to end. */
+  readonly survivors: readonly number[];
   /** Output over the cap was cut; the text says so at its end. */
   readonly cut: boolean;
 }
@@ -63,8 +71,9 @@ export interface Host {
   /** The minion's configuration under its file names, defaults included, secrets left out. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly functions: ReadonlyMap<string, AnyFunction>;
-  /** Aborts when the job is killed or its time is up; `command` heeds it by itself. */
+  /** Aborts when the job is killed or its time is up (then the reason is `timeout`); `command` heeds it by itself. */
   readonly signal: AbortSignal;
+  /** @throws MsaltError `ERR_COMMAND` when it cannot start; the text never shows an environment. */
   command(spec: CommandSpec): Promise<CommandResult>;
   /** Jobs that run now, but for the asking one. */
   running(): readonly RunningJob[];

@@ -40,7 +40,7 @@ export const limits = {
   argBytes: 1_048_576,
   targetBytes: 65_536,
   targetTerms: 1000,
-  controllerQueue: 1000,
+  controllerQueue: 10_000,
   localRequestBytes: 4 * 1_048_576,
   /** Enrolment, 4507. */
   enrolRecordBytes: 512,

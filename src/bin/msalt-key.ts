@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+import { createInterface } from "node:readline/promises";
+import { keyCommand } from "../cli/key.ts";
+import { runTool } from "../cli/tool.ts";
+import { LocalClient } from "../client/local.ts";
+import { loadMasterConfig } from "../config/load.ts";
+
+let client: LocalClient | undefined;
+
+await runTool("msalt-key", async () => {
+  try {
+    return await keyCommand(process.argv.slice(2), {
+      call: async (cmd, load, shared) => {
+        client ??= await LocalClient.connect(loadMasterConfig(shared).sockDir);
+        return client.call(cmd, load as never);
+      },
+      stdout: (text) => process.stdout.write(text),
+      stderr: (text) => process.stderr.write(text),
+      ask: process.stdin.isTTY ? ask : undefined,
+      color: process.stdout.isTTY,
+    });
+  } finally {
+    client?.close();
+  }
+});
+
+async function ask(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return await lines.question(question);
+  } finally {
+    lines.close();
+  }
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+import { program, runTool } from "../cli/tool.ts";
+import { loadMinionConfig } from "../config/load.ts";
+import { notifySystemd } from "../lib/notify.ts";
+import { version } from "../lib/version.ts";
+import { createLog } from "../log/log.ts";
+import { runMinion } from "../minion/minion.ts";
+
+await runTool("msalt-minion", async () => {
+  const command = program("msalt-minion", version, "The msalt minion; runs in the foreground and logs to standard error.")
+    .option("--id <id>", "minion id (default: id of the configuration, else the host name)")
+    .option("--token <token>", "one-time token from msalt-key --token: the key is accepted at once");
+  const flags = command.parse().opts<{ configDir?: string; rootDir?: string; logLevel?: string; id?: string; token?: string }>();
+  const { logLevel, id, token } = flags;
+  const overrides = { ...(logLevel !== undefined && { log_level: logLevel }), ...(id !== undefined && { id }), ...(token !== undefined && { token }) };
+  const config = loadMinionConfig({ ...flags, overrides });
+  const log = createLog({ name: "msalt-minion", level: config.logLevel });
+  const stop = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => stop.abort());
+  await runMinion(
+    {
+      config,
+      log,
+      version,
+      onReady: () => {
+        process.stdout.write(`msalt-minion ready id=${config.id} pid=${process.pid}\n`);
+        notifySystemd("READY=1");
+      },
+    },
+    stop.signal,
+  );
+  return 0;
+});

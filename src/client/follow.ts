@@ -1,0 +1,146 @@
+/**
+ * Waits for the answers to one job (P5, P8). The record is read first, then the live tail of the event bus goes on behind it; a
+ * gap in the numbers, or a quiet second, is answered by reading the record again. So what is in the store is always shown, and
+ * "did not return" is said only after a last look.
+ */
+import { MsaltError } from "../errors.ts";
+import { isTerminal } from "../job/state.ts";
+import type { Target } from "../job/types.ts";
+import { decode, resultScan } from "../wire/codec.ts";
+import type { Jid, MinionId } from "../wire/ids.ts";
+import type { LocalReplies, TargetView } from "../wire/local.ts";
+import { tags } from "../wire/tags.ts";
+import type { BusEvent, LocalClient } from "./local.ts";
+
+/** One answer, decoded. */
+export interface Return {
+  readonly id: MinionId;
+  readonly target: Target;
+  /** The returned value; a text that says so when it cannot be read. */
+  readonly value: unknown;
+}
+
+export interface Followed {
+  readonly record: LocalReplies["job.record"];
+  /** Targets that gave no result, as the record knows them at the end. */
+  readonly missing: readonly TargetView[];
+}
+
+/** A minion that lost its link so lately may be about to come back. */
+const graceMs = 2000;
+const quietMs = 1000;
+
+/** Result of a stored target. */
+export function returnOf(target: Target): Return {
+  try {
+    const value = target.ret === undefined ? (target.reason ?? target.state) : decode(target.ret, resultScan);
+    return { id: target.id, target, value };
+  } catch {
+    return { id: target.id, target, value: "The stored result cannot be read." };
+  }
+}
+
+/** True when the minion itself has said how the run ended. */
+export function hasResult(target: Target): boolean {
+  return isTerminal(target.state) && target.retcode !== undefined;
+}
+
+/** Every stored result of a job, page by page. */
+export async function* storedReturns(client: LocalClient, jid: Jid): AsyncGenerator<Return> {
+  let after: number | undefined;
+  do {
+    const page = await client.call("job.returns", { jid, ...(after !== undefined && { after }) });
+    for (const target of page.targets) if (hasResult(target)) yield returnOf(target);
+    after = page.next;
+  } while (after !== undefined);
+}
+
+/**
+ * Hands on each answer once, as it comes, and resolves when nothing more is to be waited for: all targets are terminal, or
+ * `waitMs` went by since the last sign of life of what is left. Minions that say they are running are waited for.
+ */
+export async function followJob(
+  client: LocalClient,
+  jid: Jid,
+  waitMs: number,
+  onReturn: (answer: Return) => void,
+): Promise<Followed> {
+  const shown = new Set<MinionId>();
+  let sequence = 0;
+  let bus = "";
+  let gap = false;
+  let lastSign = Date.now();
+  let wake = (): void => undefined;
+
+  const show = (answer: Return): void => {
+    if (shown.has(answer.id)) return;
+    shown.add(answer.id);
+    lastSign = Date.now();
+    onReturn(answer);
+  };
+  const onEvent = ({ tag, data }: BusEvent): void => {
+    const number = Number(data["_seq"] ?? 0);
+    if (data["_bus"] !== bus || number > sequence + 1) gap = true;
+    if (number <= sequence && data["_bus"] === bus) return;
+    sequence = number;
+    lastSign = Date.now();
+    const id = data["id"] as MinionId;
+    if (tag === tags.jobRet(jid, id) && data["out"] !== "no_return") show({ id, target: targetOf(data), value: data["return"] });
+    wake();
+  };
+  await client.subscribe(tags.job(jid), onEvent);
+
+  for (;;) {
+    gap = false;
+    const record = await client.call("job.record", { jid });
+    sequence = Math.max(record.bus === bus ? sequence : 0, record.sequence);
+    bus = record.bus;
+    const unseen = record.targets.filter((target) => hasResult(target) && !shown.has(target.id));
+    if (unseen.length > 0) for await (const answer of resultsOf(client, jid, unseen)) show(answer);
+    const open = record.targets.filter(({ state }) => !isTerminal(state));
+    if (!open.some((target) => isWorthWaiting(target, lastSign + waitMs))) {
+      return { record, missing: record.targets.filter(({ id }) => !shown.has(id)) };
+    }
+    // Until something is missing, or nothing happens for a while, the tail is all there is to read.
+    await new Promise<void>((resolve) => {
+      const quiet = (): void => {
+        wake = () => undefined;
+        resolve();
+      };
+      let timer = setTimeout(quiet, quietMs);
+      wake = () => {
+        clearTimeout(timer);
+        timer = setTimeout(quiet, gap || shown.size >= record.targets.length ? 0 : quietMs);
+      };
+    });
+  }
+}
+
+/** Whether an open target may still answer before `until` (ms since 1970), as far as the record knows. */
+function isWorthWaiting({ state, link }: TargetView, until: number): boolean {
+  const now = Date.now();
+  if (link?.connected !== true && (link?.since ?? 0) < now - graceMs) return state === "running" && now < until;
+  return state === "running" || now < until;
+}
+
+async function* resultsOf(client: LocalClient, jid: Jid, unseen: readonly Target[]): AsyncGenerator<Return> {
+  const few = 16;
+  if (unseen.length > few) {
+    yield* storedReturns(client, jid);
+    return;
+  }
+  const { targets } = await client.call("job.returns", { jid, ids: unseen.map(({ id }) => id) });
+  for (const target of targets) yield returnOf(target);
+}
+
+function targetOf(data: Readonly<Record<string, unknown>>): Target {
+  const { id, retcode, success, state, out } = data;
+  if (typeof id !== "string" || typeof retcode !== "number") throw new MsaltError("ERR_WIRE_INVALID", "not a return event");
+  return {
+    id: id as MinionId,
+    state: state as Target["state"],
+    retcode,
+    success: success === true,
+    ...(typeof out === "string" && { out }),
+  };
+}

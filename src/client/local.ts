@@ -1,0 +1,146 @@
+/** Talks to the controller on `local.sock`, and listens to its event bus. Prints nothing. */
+import { lstatSync, readFileSync } from "node:fs";
+import { type ErrorCode, MsaltError, messageOf } from "../errors.ts";
+import { masterSockets } from "../lib/sockets.ts";
+import { type Channel, connectDealer, connectSubscriber } from "../transport/channel.ts";
+import { decode, encode } from "../wire/codec.ts";
+import { limits } from "../wire/limits.ts";
+import type { LocalCommand, LocalLoad, LocalReplies } from "../wire/local.ts";
+
+const connectMs = 2000;
+const answerMs = 30_000;
+const hint = "is msalt-master running, and does this --config-dir or --root-dir belong to it?";
+
+
+type Waiting = Map<number, (answer: Record<string, unknown>) => void>;
+
+/** One event of the bus, its payload decoded. */
+export interface BusEvent {
+  readonly tag: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export class LocalClient {
+  readonly #channel: Channel;
+  readonly #secret: Uint8Array;
+  readonly #sockDir: string;
+  readonly #waiting: Waiting;
+  readonly #connected: Promise<void>;
+  readonly #subscribers: Channel[] = [];
+  #count = 0;
+
+  private constructor(parts: { channel: Channel; secret: Uint8Array; sockDir: string; waiting: Waiting; connected: Promise<void> }) {
+    this.#channel = parts.channel;
+    this.#secret = parts.secret;
+    this.#sockDir = parts.sockDir;
+    this.#waiting = parts.waiting;
+    this.#connected = parts.connected;
+  }
+
+  /**
+   * @throws MsaltError `ERR_MASTER_UNREACHABLE` when no master listens there, `ERR_NOT_ALLOWED` when its socket or secret is not
+   * ours to use: the secret is never sent to a socket that somebody else put there (LF-03).
+   */
+  static async connect(sockDir: string): Promise<LocalClient> {
+    const sockets = masterSockets(sockDir);
+    const secret = readSecret(sockets.local, sockets.secret);
+    const waiting: Waiting = new Map();
+    let up = (): void => undefined;
+    const connected = new Promise<void>((resolve) => (up = resolve));
+    const channel = await connectDealer(`ipc://${sockets.local}`, {
+      queueEarly: true,
+      receiveHighWaterMark: 10_000,
+      onError: () => undefined,
+      onLink: (state) => state === "up" && up(),
+      onMessage: ([frame]) => {
+        if (frame === undefined) return;
+        const answer = decode(frame, { depth: 64, nodes: 10 * limits.resultNodes }) as Record<string, unknown>;
+        waiting.get(Number(answer["n"]))?.(answer);
+      },
+    });
+    return new LocalClient({ channel, secret, sockDir, waiting, connected });
+  }
+
+  /** @throws MsaltError what the controller said, or `ERR_MASTER_UNREACHABLE`. */
+  async call<C extends LocalCommand>(cmd: C, load: LocalLoad<C>): Promise<LocalReplies[C]> {
+    const n = (this.#count += 1);
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      const answer = await new Promise<Record<string, unknown>>((resolve, reject) => {
+        const fail = (what: string): void => reject(new MsaltError("ERR_MASTER_UNREACHABLE", what, { hint }));
+        timer = setTimeout(fail, connectMs, "the msalt master cannot be contacted: nobody listens on its socket");
+        void this.#connected.then(() => {
+          clearTimeout(timer);
+          timer = setTimeout(fail, answerMs, `the msalt master did not answer within ${answerMs / 1000} s`);
+        });
+        this.#waiting.set(n, resolve);
+        void this.#channel.send([encode({ secret: this.#secret, n, cmd, load })]);
+      });
+      if ("error" in answer) throw errorOf(answer["error"]);
+      return answer["ok"] as LocalReplies[C];
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(n);
+    }
+  }
+
+  /**
+   * Hands on every event whose tag starts with `prefix`. Resolves when the subscription works: what happens from now on is
+   * seen, or a gap in `_seq` shows that something was not.
+   */
+  async subscribe(prefix: string, onEvent: (event: BusEvent) => void): Promise<void> {
+    let ready = (): void => undefined;
+    const works = new Promise<void>((resolve) => (ready = resolve));
+    const channel = await connectSubscriber(`ipc://${masterSockets(this.#sockDir).events}`, {
+      receiveHighWaterMark: limits.eventSubscriberBacklog,
+      onError: () => undefined,
+      onMessage: ([tag, payload]) => {
+        if (tag === undefined || payload === undefined) return;
+        if (payload.length === 0) return ready();
+        const data = decode(payload, { depth: 64, nodes: limits.resultNodes }) as Record<string, unknown>;
+        onEvent({ tag: Buffer.from(tag).toString(), data });
+      },
+    });
+    this.#subscribers.push(channel);
+    channel.subscribe(prefix);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, connectMs)));
+    await Promise.race([works, late]);
+    clearTimeout(timer);
+  }
+
+  close(): void {
+    this.#channel.close();
+    for (const subscriber of this.#subscribers) subscriber.close();
+  }
+}
+
+function errorOf(error: unknown): MsaltError {
+  const { code, message, details } = error as { code: ErrorCode; message: string; details: MsaltError["details"] };
+  return new MsaltError(code, message, details);
+}
+
+function readSecret(socket: string, secret: string): Uint8Array {
+  try {
+    for (const path of [socket, secret]) {
+      const { uid, mode } = lstatSync(path);
+      const own = process.getuid?.() ?? 0;
+      if ((uid !== own && uid !== 0) || (mode & 0o077) !== 0) {
+        throw new MsaltError("ERR_NOT_ALLOWED", `${path} does not belong to you alone, so it is not trusted`);
+      }
+    }
+    return readFileSync(secret);
+  } catch (cause) {
+    if (cause instanceof MsaltError) throw cause;
+    const code = (cause as { code?: string }).code;
+    if (code === "EACCES" || code === "EPERM") {
+      throw new MsaltError("ERR_NOT_ALLOWED", `not permitted: ${secret} can be read by the master's user only`, {
+        hint: "run this as the user that runs msalt-master",
+      }, { cause });
+    }
+    if (code === "ENOENT") {
+      throw new MsaltError("ERR_MASTER_UNREACHABLE", `the msalt master cannot be contacted: no socket at ${socket}`, { hint }, { cause });
+    }
+    throw new MsaltError("ERR_MASTER_UNREACHABLE", `the msalt master cannot be contacted: ${messageOf(cause)}`, { hint }, { cause });
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * The child's end of the master's supervision: answers the supervisor's pings, stops when told to, and ends at once when
+ * the supervisor is gone, so that no front process outlives its master.
+ */
+import { MsaltError } from "../errors.ts";
+
+/** What the supervisor says to a child. `fronts`: the front processes that live now, for the controller only. */
+export type ToChild =
+  | { readonly ping: number }
+  | { readonly stop: true }
+  | { readonly fronts: readonly { readonly epoch: string; readonly role: string }[] };
+
+/** What a child says. `kill`: the controller wants the front process of this epoch gone. */
+export type FromChild =
+  | { readonly pong: number }
+  | { readonly ready: Readonly<Record<string, number>> }
+  | { readonly fatal: { readonly code: string; readonly message: string; readonly hint: string } }
+  | { readonly kill: string };
+
+/** What the supervisor hands to each child in its environment. */
+export interface ChildSettings {
+  readonly epoch: string;
+  readonly number: number;
+  readonly rootDir?: string;
+  readonly configDir?: string;
+  readonly overrides: Readonly<Record<string, unknown>>;
+}
+
+export const childSettingsVariable = "MSALT_CHILD";
+
+export interface Running {
+  /** Said to the supervisor with `ready`: bound ports. */
+  readonly info?: Readonly<Record<string, number>>;
+  readonly onFronts?: (fronts: readonly { readonly epoch: string; readonly role: string }[]) => void;
+  close(): Promise<void>;
+}
+
+/** Runs one child process of the master from start to exit. `start` rejects when the child cannot do its work. */
+export async function runChild(start: (settings: ChildSettings) => Promise<Running>): Promise<void> {
+  const text = process.env[childSettingsVariable];
+  if (text === undefined || process.send === undefined) {
+    throw new MsaltError("ERR_USAGE", "this program is a part of msalt-master, which starts it");
+  }
+  delete process.env[childSettingsVariable];
+  // The supervisor alone decides when to stop: a terminal's Ctrl-C reaches the whole group.
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => undefined);
+  process.on("disconnect", () => process.exit(1));
+  let fronts: ToChild | undefined;
+  let running: Running | undefined;
+  process.on("message", (message: ToChild) => {
+    if ("ping" in message) tell({ pong: message.ping });
+    else if ("stop" in message) void Promise.resolve(running?.close()).finally(() => process.exit(0));
+    else if (running === undefined) fronts = message;
+    else running.onFronts?.(message.fronts);
+  });
+  try {
+    running = await start(JSON.parse(text) as ChildSettings);
+  } catch (failure) {
+    const known = failure instanceof MsaltError;
+    const fatal = {
+      code: known ? failure.code : "ERR_INTERNAL",
+      message: known ? failure.message : failure instanceof Error ? (failure.stack ?? failure.message) : String(failure),
+      hint: known ? String(failure.details["hint"] ?? "") : "",
+    };
+    process.send({ fatal } satisfies FromChild, undefined, undefined, () => process.exit(1));
+    return;
+  }
+  if (fronts !== undefined && "fronts" in fronts) running.onFronts?.(fronts.fronts);
+  tell({ ready: running.info ?? {} });
+}
+
+/** Says one thing to the supervisor; silent when it is gone. */
+export function tell(message: FromChild): void {
+  if (process.connected) process.send?.(message);
+}

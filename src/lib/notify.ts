@@ -1,0 +1,1 @@
+export function notifySystemd(_state: string): void {}

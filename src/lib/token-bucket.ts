@@ -1,0 +1,28 @@
+/** Lets `rate` through a second, and at most `burst` at once. The caller brings the clock. */
+export class TokenBucket {
+  readonly #rate: number;
+  readonly #burst: number;
+  #level: number;
+  #at: number | undefined;
+
+  constructor(rate: number, burst: number) {
+    this.#rate = rate;
+    this.#burst = burst;
+    this.#level = burst;
+  }
+
+  /** True when one may pass at `nowMs`. A clock that went back gives nothing and takes nothing. */
+  take(nowMs: number): boolean {
+    const elapsed = Math.max(0, nowMs - (this.#at ?? nowMs));
+    this.#level = Math.min(this.#burst, this.#level + (elapsed / 1000) * this.#rate);
+    this.#at = nowMs;
+    if (this.#level < 1) return false;
+    this.#level -= 1;
+    return true;
+  }
+
+  /** True when it is as full as a new one, so that nothing is lost by forgetting it. */
+  isFull(nowMs: number): boolean {
+    return this.#level + (Math.max(0, nowMs - (this.#at ?? nowMs)) / 1000) * this.#rate >= this.#burst;
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * The one owner of job state, store, key store and signing key (DESIGN §3). Has no network socket: minions speak to it through
+ * the workers, operators through `local.sock`; it orders the publisher about and announces everything on the event bus.
+ */
+import { mkdirSync, statfsSync } from "node:fs";
+import type { MasterConfig } from "../../config/master.ts";
+import { loadOwnRecord, loadSecret } from "../../crypto/keystore.ts";
+import { Signer, formatFingerprint, fingerprintOf, randomBytes } from "../../crypto/primitives.ts";
+import { MsaltError, messageOf } from "../../errors.ts";
+import { EventBus, encodeEvent } from "../../event/bus.ts";
+import { type Running, tell } from "../../lib/child.ts";
+import { masterSockets } from "../../lib/sockets.ts";
+import type { Log } from "../../log/log.ts";
+import { openSqliteStore } from "../../store/sqlite.ts";
+import { bindPublisher } from "../../transport/channel.ts";
+import { encodeKeyRecord } from "../../wire/key-record.ts";
+import type { KeyId, MinionId } from "../../wire/ids.ts";
+import { limits } from "../../wire/limits.ts";
+import { tags } from "../../wire/tags.ts";
+import { Committer } from "./committer.ts";
+import { Fronts } from "./fronts.ts";
+import { Jobs } from "./jobs.ts";
+import { type KeyChange, Keyring } from "./keyring.ts";
+import { listenLocal } from "./local-server.ts";
+import { localHandlers } from "./local-commands.ts";
+import { MinionCommands } from "./minion-commands.ts";
+import { Presence } from "./presence.ts";
+import { startRetention } from "./retention.ts";
+
+const tickMs = 1000;
+
+export async function startController(config: MasterConfig, log: Log): Promise<Running> {
+  const now = Date.now;
+  const sockets = masterSockets(config.sockDir);
+  for (const dir of [config.sockDir, config.dataDir]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const store = await openSqliteStore(`${config.dataDir}/jobs.sqlite`);
+  const signer = new Signer(loadSecret(config.pkiDir, "master", "sign"));
+  const masterRecord = loadOwnRecord(config.pkiDir, "master");
+  const busId = Buffer.from(randomBytes(8)).toString("hex");
+  const bus = new EventBus();
+  const fire = (tag: string, data: Record<string, unknown>): void => bus.fire({ tag, data }, new Date(now()).toISOString());
+
+  const keyring = new Keyring({ dir: config.pkiDir, signer, record: masterRecord, autoAccept: config.autoAccept, now, log });
+  const acceptedIds = (): ReadonlyMap<MinionId, KeyId> =>
+    new Map([...keyring.accepted()].map(([keyId, { id }]) => [id, keyId]));
+  let accepted = acceptedIds();
+  const presence = new Presence(now, ({ id }, connected) =>
+    fire(tags.presenceChange, { new: connected ? [id] : [], lost: connected ? [] : [id] }),
+  );
+  const rows = new Map((await store.minions()).map((row) => [row.id, row]));
+  for (const [id, keyId] of accepted) presence.of(id, keyId, rows.get(id));
+
+  const committer = new Committer(store, () => jobs.load());
+  const jobs: Jobs = new Jobs({
+    store,
+    committer,
+    bus,
+    presence,
+    signer,
+    now,
+    busId,
+    accepted: () => accepted,
+    toPublisher: (message) => fronts.toPublisher(message),
+  });
+  await jobs.load();
+  const minionCommands = new MinionCommands({
+    jobs,
+    presence,
+    committer,
+    store,
+    bus,
+    log,
+    now,
+    masterRecord: () => encodeKeyRecord(masterRecord),
+    minionOf: (keyId) => keyring.byKeyId(keyId)?.id,
+    toPublisher: (message) => fronts.toPublisher(message),
+    takesReturns: () => freeShare(config.dataDir) > limits.diskRefuseReturns,
+  });
+
+  const fronts = await Fronts.listen({
+    socket: sockets.minion,
+    log,
+    allKeys: () => [...keyring.accepted()].map(([keyId, { id, record }]) => ({ keyId, id, box: record.box, curve: record.curve })),
+    // A new publisher knows no session: each minion sees its connection break and says hello anew (W6).
+    onPublisher: () => presence.publisherLost(),
+    kill: (epoch) => tell({ kill: epoch }),
+    onMessage: (message, reply) => {
+      if (message.is === "calls") {
+        for (const call of message.calls) {
+          void minionCommands.handle(call).then((answer) => reply({ is: "replies", replies: [{ n: call.n, reply: answer }] }));
+        }
+      } else if (message.is === "enrol") {
+        const answer = keyring.enrol(message.request, message.address);
+        reply({ is: "enrolled", n: message.n, reply: answer ?? null });
+      } else {
+        const link = presence.find(keyring.byKeyId(message.keyId)?.id ?? ("" as MinionId));
+        if (link !== undefined && message.up && presence.adopt(link, message.topic)) jobs.resend(link.id);
+        else presence.setLink(message.topic, message.up);
+      }
+    },
+  });
+
+  /** Store first, then every front process, and only then does the caller hear that it is done (DESIGN §5.3). */
+  const pending = new Set<Promise<void>>();
+  keyring.onChange((change: KeyChange) => {
+    const { id, act, keyId, record } = change;
+    const byOperator = act === "accept" || act === "reject" || act === "delete";
+    accepted = acceptedIds();
+    if (act === "accept") {
+      presence.of(id, keyId);
+      follow(fronts.updateKeys({ add: [{ keyId, id, box: record.box, curve: record.curve }], remove: [] }));
+    } else if (act === "reject" || act === "delete") {
+      if (presence.find(id)?.keyId === keyId) presence.forget(id);
+      follow(fronts.updateKeys({ add: [], remove: [keyId] }));
+      if (act === "delete" && !accepted.has(id)) follow(committer.commit([{ kind: "forget", id }]));
+    }
+    const done = { accept: "accepted", reject: "rejected", delete: "delete", pend: "pend", denied: "denied" } as const;
+    if (byOperator) fire(tags.key, { id, act, status: done[act], result: true });
+    else fire(tags.auth, { id, act, result: act === "pend", pub: formatFingerprint(fingerprintOf(record.sign)) });
+  });
+  function follow(work: Promise<void>): void {
+    const settled = work.catch((failure: unknown) => log.error("key change", { failure: messageOf(failure) }));
+    pending.add(settled);
+    void settled.finally(() => pending.delete(settled));
+  }
+
+  const events = await bindPublisher(`ipc://${sockets.events}`, {
+    sendHighWaterMark: limits.eventSubscriberBacklog,
+    onError: (failure) => log.warn("event bus", { failure: messageOf(failure) }),
+    onSubscribe: () => true,
+    // Says to a follower that from here on it misses nothing.
+    onSubscribed: (prefix) => void events.send([prefix, new Uint8Array(0)]),
+    onUnsubscribed: () => undefined,
+  });
+  bus.on("event", (event) => void events.send([Buffer.from(event.tag), encodeEvent(event)]));
+
+  const local = await listenLocal({
+    socket: sockets.local,
+    secretFile: sockets.secret,
+    log,
+    handlers: localHandlers({
+      jobs,
+      keyring,
+      presence,
+      store,
+      fire,
+      busId,
+      ownFingerprint: formatFingerprint(fingerprintOf(masterRecord.sign)),
+      accepted: () => accepted,
+      keysSettled: async () => void (await Promise.all(pending)),
+      checkDisk: () => {
+        if (freeShare(config.dataDir) < limits.diskRefuseJobs) {
+          throw new MsaltError("ERR_DISK_FULL", `less than 5 % of the disk of ${config.dataDir} is free; no new job is accepted`, {
+            hint: "make room there; results of running jobs are still taken",
+          });
+        }
+      },
+    }),
+  });
+
+  const tick = setInterval(() => {
+    presence.tick();
+    keyring.tick();
+    void jobs.tick().catch((failure: unknown) => log.warn("cannot end overdue jobs", { failure: messageOf(failure) }));
+  }, tickMs);
+  const stopRetention = startRetention({ store, keepMs: config.keepJobsMs, log, now });
+
+  return {
+    onFronts: (living) => fronts.setLiving(living),
+    close: async () => {
+      clearInterval(tick);
+      stopRetention();
+      local.close();
+      fronts.close();
+      await committer.idle();
+      events.close();
+      await store.close();
+    },
+  };
+}
+
+/** Part of the file system under `dir` that is free, 0 to 1; 1 where it cannot be told. */
+function freeShare(dir: string): number {
+  try {
+    const { bavail, blocks } = statfsSync(dir);
+    return blocks === 0 ? 1 : bavail / blocks;
+  } catch {
+    return 1;
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The controller's side of `minion.sock`. A front process is believed only while its epoch is in the supervisor's list; a
+ * key change is sent to all of them and counts as done when each has acknowledged it or is dead (DESIGN §5.3, W7).
+ */
+import type { Log } from "../../log/log.ts";
+import { type Channel, bindRouter } from "../../transport/channel.ts";
+import { encode } from "../../wire/codec.ts";
+import { type FromFront, type FrontRole, type KeyUpdate, type ToFront, parseFromFront } from "../../wire/front.ts";
+import { limits } from "../../wire/limits.ts";
+import { messageOf } from "../../errors.ts";
+
+interface Front {
+  readonly epoch: string;
+  readonly role: FrontRole;
+  /** It has said hello since this controller started. */
+  known: boolean;
+}
+
+type Handled = Exclude<FromFront, { is: "hello" } | { is: "ack" }>;
+
+export interface FrontsOptions {
+  readonly socket: string;
+  readonly log: Log;
+  /** All keys that may talk now. */
+  readonly allKeys: () => KeyUpdate["add"];
+  /** What a publisher must know beyond the keys when it comes up. */
+  readonly onPublisher: (send: (message: ToFront) => void) => void;
+  readonly onMessage: (message: Handled, reply: (message: ToFront) => void) => void;
+  /** Ends a front process that does not answer. */
+  readonly kill: (epoch: string) => void;
+}
+
+export class Fronts {
+  readonly #options: FrontsOptions;
+  readonly #channel: Channel;
+  #fronts = new Map<string, Front>();
+  readonly #acks = new Map<number, { missing: Set<string>; done: () => void }>();
+  #count = 0;
+
+  private constructor(options: FrontsOptions, channel: Channel) {
+    this.#options = options;
+    this.#channel = channel;
+  }
+
+  static async listen(options: FrontsOptions): Promise<Fronts> {
+    let fronts: Fronts | undefined;
+    const channel = await bindRouter(`ipc://${options.socket}`, {
+      sendHighWaterMark: 10_000,
+      receiveHighWaterMark: 10_000,
+      onError: (failure) => options.log.warn("bad message from a front process", { failure: messageOf(failure) }),
+      onMessage: (frames) => fronts?.receive(frames),
+    });
+    fronts = new Fronts(options, channel);
+    return fronts;
+  }
+
+  /** The front processes that live now; all others have ended and are not believed any more. */
+  setLiving(living: readonly { readonly epoch: string; readonly role: string }[]): void {
+    const next = new Map<string, Front>();
+    for (const { epoch, role } of living) {
+      next.set(epoch, this.#fronts.get(epoch) ?? { epoch, role: role as FrontRole, known: false });
+    }
+    this.#fronts = next;
+    for (const [n, { missing }] of this.#acks) {
+      for (const epoch of missing) if (!next.has(epoch)) this.#acked(n, epoch);
+    }
+  }
+
+  receive(frames: readonly Uint8Array[]): void {
+    const [routingId, frame] = frames;
+    if (routingId === undefined || frame === undefined) return;
+    const front = this.#fronts.get(Buffer.from(routingId).toString("latin1"));
+    if (front === undefined) return;
+    const message = parseFromFront(frame);
+    if (message.is === "ack") return this.#acked(message.n, front.epoch);
+    if (message.is === "hello") {
+      front.known = true;
+      this.#send(front, { is: "keys", n: (this.#count += 1), full: true, add: this.#options.allKeys(), remove: [] });
+      if (front.role === "publisher") this.#options.onPublisher((each) => this.#send(front, each));
+      return;
+    }
+    if (!mayRole[message.is].includes(front.role)) return;
+    this.#options.onMessage(message, (reply) => this.#send(front, reply));
+  }
+
+  /** Tells every front process of changed keys; resolves when all that live have applied them. */
+  async updateKeys(change: Pick<KeyUpdate, "add" | "remove">): Promise<void> {
+    const n = (this.#count += 1);
+    const known = [...this.#fronts.values()].filter((front) => front.known);
+    if (known.length === 0) return;
+    await new Promise<void>((done) => {
+      const missing = new Set(known.map(({ epoch }) => epoch));
+      this.#acks.set(n, { missing, done });
+      for (const front of known) this.#send(front, { is: "keys", n, full: false, ...change });
+      setTimeout(() => {
+        // Killed, it acknowledges nothing but believes nothing either: it counts as having answered.
+        for (const epoch of missing) {
+          this.#options.kill(epoch);
+          this.#fronts.delete(epoch);
+          this.#acked(n, epoch);
+        }
+      }, limits.revokeAckMs).unref();
+    });
+  }
+
+  toPublisher(message: ToFront): void {
+    for (const front of this.#fronts.values()) if (front.role === "publisher" && front.known) this.#send(front, message);
+  }
+
+  close(): void {
+    this.#channel.close();
+  }
+
+  #send(front: Front, message: ToFront): void {
+    void this.#channel.send([Buffer.from(front.epoch, "latin1"), encode(message)]);
+  }
+
+  #acked(n: number, epoch: string): void {
+    const entry = this.#acks.get(n);
+    if (entry === undefined || !entry.missing.delete(epoch) || entry.missing.size > 0) return;
+    this.#acks.delete(n);
+    entry.done();
+  }
+}
+
+const mayRole: Readonly<Record<Handled["is"], readonly FrontRole[]>> = {
+  calls: ["worker"],
+  enrol: ["reqserver"],
+  link: ["publisher"],
+};

@@ -1,0 +1,76 @@
+import { MsaltError } from "../../errors.ts";
+import { countStates } from "../../job/progress.ts";
+import type { JobStore } from "../../store/job-store.ts";
+import type { KeyId, MinionId } from "../../wire/ids.ts";
+import { limits } from "../../wire/limits.ts";
+import type { LocalReplies } from "../../wire/local.ts";
+import type { Jobs } from "./jobs.ts";
+import type { Keyring } from "./keyring.ts";
+import type { LocalHandlers } from "./local-server.ts";
+import type { Presence } from "./presence.ts";
+
+export interface LocalContext {
+  readonly jobs: Jobs;
+  readonly keyring: Keyring;
+  readonly presence: Presence;
+  readonly store: JobStore;
+  readonly busId: string;
+  readonly ownFingerprint: string;
+  readonly fire: (tag: string, data: Record<string, unknown>) => void;
+  readonly accepted: () => ReadonlyMap<MinionId, KeyId>;
+  /** Resolves when every front process has applied the key changes made so far. */
+  readonly keysSettled: () => Promise<void>;
+  /** @throws MsaltError `ERR_DISK_FULL` when no new job may be accepted. */
+  readonly checkDisk: () => void;
+}
+
+const pageBytes = 2 * 1_048_576;
+
+/** The operator's commands (DESIGN §5.2). They exist here only; no process with a network socket can call them. */
+export function localHandlers(context: LocalContext): LocalHandlers {
+  const { jobs, keyring, presence, store, busId } = context;
+  return Object.freeze({
+    publish: async (load): Promise<LocalReplies["publish"]> => {
+      context.checkDisk();
+      return jobs.publish(load);
+    },
+    "job.record": ({ jid }): Promise<LocalReplies["job.record"]> => jobs.record(jid),
+    "job.returns": async ({ jid, after, ids }): Promise<LocalReplies["job.returns"]> => {
+      if (ids !== undefined) {
+        const found = await Promise.all(ids.slice(0, limits.syncJobs).map((id) => store.return(jid, id)));
+        return { targets: found.flatMap((target) => target ?? []) };
+      }
+      const { targets, next } = await store.returns(jid, after, pageBytes);
+      return { targets: [...targets], ...(next !== undefined && { next }) };
+    },
+    "job.list": async ({ before, limit }): Promise<LocalReplies["job.list"]> => {
+      const found = await store.jobs(before, limit);
+      const views = found.map(async (record) => ({
+        ...record,
+        sequence: 0,
+        bus: busId,
+        states: countStates(record.job, await store.targets(record.job.jid)),
+      }));
+      return { jobs: await Promise.all(views) };
+    },
+    "job.active": async (): Promise<LocalReplies["job.active"]> => ({ jobs: jobs.active() }),
+    "minion.list": async (): Promise<LocalReplies["minion.list"]> => ({
+      minions: [...context.accepted().keys()].toSorted().map((id) => presence.view(id)),
+    }),
+    "event.fire": async ({ tag, data }) => {
+      context.fire(tag, data);
+      return {};
+    },
+    "master.stats": async () => ({ pid: process.pid, rss: process.memoryUsage.rss() }),
+    "key.list": async () => ({ ...keyring.list(), local: context.ownFingerprint }),
+    "key.change": async ({ act, keys }) => {
+      const results = keyring[act](keys);
+      await context.keysSettled();
+      return { results };
+    },
+    "key.token": async ({ expiresMs }) => {
+      if (expiresMs <= 0) throw new MsaltError("ERR_USAGE", "a token must expire later than now");
+      return keyring.token(expiresMs);
+    },
+  });
+}

@@ -1,0 +1,62 @@
+/**
+ * `local.sock`: the operator's tools ask here, and nobody else can: the folder is 0700 and each request carries the secret that
+ * lies beside the socket. No process with a network socket is given it (W1).
+ */
+import { chmodSync, renameSync, writeFileSync } from "node:fs";
+import { equalBytes, randomBytes } from "../../crypto/primitives.ts";
+import { MsaltError, messageOf } from "../../errors.ts";
+import type { Log } from "../../log/log.ts";
+import { type Channel, bindRouter } from "../../transport/channel.ts";
+import { decode, encode } from "../../wire/codec.ts";
+import { limits } from "../../wire/limits.ts";
+import { type LocalCommand, type LocalLoad, isLocalCommand, parseLocalLoad } from "../../wire/local.ts";
+
+/** The answer to each local command; leave one out and it does not compile. */
+export type LocalHandlers = { readonly [C in LocalCommand]: (load: LocalLoad<C>) => Promise<unknown> };
+
+export interface LocalServerOptions {
+  readonly socket: string;
+  readonly secretFile: string;
+  readonly handlers: LocalHandlers;
+  readonly log: Log;
+}
+
+/** Resolves when clients can connect; the secret file appears last. */
+export async function listenLocal({ socket, secretFile, handlers, log }: LocalServerOptions): Promise<Channel> {
+  const secret = randomBytes(32);
+  const channel: Channel = await bindRouter(`ipc://${socket}`, {
+    maxMessageBytes: limits.localRequestBytes,
+    sendHighWaterMark: 10_000,
+    onError: (failure) => log.warn("bad local request", { failure: messageOf(failure) }),
+    onMessage: ([routingId, frame]) => {
+      if (routingId === undefined || frame === undefined) return;
+      const request = decode(frame, { depth: 32, nodes: limits.resultNodes }) as Record<string, unknown> | null;
+      const given = request?.["secret"];
+      if (!(given instanceof Uint8Array) || !equalBytes(given, secret)) return;
+      void serve(handlers, request?.["cmd"], request?.["load"]).then((answer) =>
+        channel.send([routingId, encode({ n: request?.["n"], ...answer })]),
+      );
+    },
+  });
+  chmodSync(socket, 0o600);
+  writeFileSync(`${secretFile}.new`, secret, { mode: 0o600 });
+  renameSync(`${secretFile}.new`, secretFile);
+  return channel;
+
+  async function serve(all: LocalHandlers, cmd: unknown, load: unknown): Promise<Record<string, unknown>> {
+    try {
+      if (!isLocalCommand(cmd)) throw new MsaltError("ERR_WIRE_INVALID", "no such local command");
+      return { ok: await callHandler(all, cmd, load) };
+    } catch (failure) {
+      if (failure instanceof MsaltError) {
+        return { error: { code: failure.code, message: failure.message, details: failure.details } };
+      }
+      log.error("local command failed", { cmd: String(cmd), failure: failure instanceof Error ? failure.stack : failure });
+      return { error: { code: "ERR_INTERNAL", message: "internal error; the master's log says more", details: {} } };
+    }
+  }
+}
+
+function callHandler<C extends LocalCommand>(handlers: LocalHandlers, cmd: C, load: unknown): Promise<unknown> {
+  return handlers[cmd](parseLocalLoad(cmd, load));
+}

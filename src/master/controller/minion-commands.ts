@@ -1,0 +1,163 @@
+/**
+ * What minions may ask, as the workers pass it on; all of it again checked here, where it counts: the key is accepted now, the
+ * load fits its schema, the quota allows it, nothing newer was seen, and the job is this minion's.
+ */
+import { randomBytes } from "../../crypto/primitives.ts";
+import { MsaltError, messageOf } from "../../errors.ts";
+import type { EventBus } from "../../event/bus.ts";
+import type { Log } from "../../log/log.ts";
+import type { JobStore } from "../../store/job-store.ts";
+import { resultScan } from "../../wire/codec.ts";
+import { sha256, equalBytes } from "../../crypto/primitives.ts";
+import type { MinionCall, ToFront } from "../../wire/front.ts";
+import type { KeyId, MinionId } from "../../wire/ids.ts";
+import { limits } from "../../wire/limits.ts";
+import { type Command, type Load, type Replies, type Reply, isCommand, parseLoad } from "../../wire/loads.ts";
+import { prescan } from "../../wire/prescan.ts";
+import { tags } from "../../wire/tags.ts";
+import { Assembly } from "./assembly.ts";
+import type { Committer } from "./committer.ts";
+import type { Jobs } from "./jobs.ts";
+import type { MinionLink, Presence } from "./presence.ts";
+
+/** Another ledger under a key whose host was heard of so lately is another host, not the same one after a loss (HS-11). */
+const twinMs = 60_000;
+
+export interface MinionCommandsOptions {
+  readonly jobs: Jobs;
+  readonly presence: Presence;
+  readonly committer: Committer;
+  readonly store: JobStore;
+  readonly bus: EventBus;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly masterRecord: () => Uint8Array;
+  /** The minion whose key this is, if it is accepted now. */
+  readonly minionOf: (keyId: KeyId) => MinionId | undefined;
+  readonly toPublisher: (message: ToFront) => void;
+  /** False while the disk has no room for results. */
+  readonly takesReturns: () => boolean;
+}
+
+type Handler<C extends Command> = (load: Load<C>, link: MinionLink) => Promise<Reply<C>>;
+
+export class MinionCommands {
+  readonly #options: MinionCommandsOptions;
+  readonly #assembly = new Assembly();
+  readonly #handlers: { readonly [C in Command]: Handler<C> };
+  #inFlight = 0;
+
+  constructor(options: MinionCommandsOptions) {
+    this.#options = options;
+    this.#handlers = Object.freeze({
+      hello: (load, link) => this.#hello(load, link),
+      sync: async (_load, { id, keyId }) => ({ ok: options.jobs.sync(id, keyId) }),
+      "job.start": async ({ jid }, { id }) =>
+        (await options.jobs.started(id, jid)) ? { ok: { time: options.now() } } : notTargeted,
+      "job.return": (load, link) => this.#return(load, link),
+      heartbeat: (load, link) => this.#heartbeat(load, link),
+      grains: async ({ grains }, { id }) => {
+        await options.committer.commit([{ kind: "grains", id, grains, at: options.now() }]);
+        return { ok: {} };
+      },
+      event: async ({ tag, data }, { id }) => {
+        const event = { tag, data: { id, tag, data, cmd: "_minion_event" } };
+        options.bus.fire(event, new Date(options.now()).toISOString());
+        return { ok: {} };
+      },
+    });
+  }
+
+  /** Answers one request; never rejects. */
+  async handle(call: MinionCall): Promise<Reply<Command>> {
+    const { minionOf, presence, log, now } = this.#options;
+    const id = minionOf(call.keyId);
+    if (id === undefined) return { error: "E_FORBIDDEN", message: "this key is not accepted" };
+    if (!isCommand(call.cmd)) return { error: "E_COMMAND", message: "no such command" };
+    const link = presence.of(id, call.keyId);
+    const wait = link.quota.charge(call.cmd, call.size, now());
+    if (wait > 0) return { error: "E_RATE", message: "over this minion's quota", retryMs: wait };
+    if (this.#inFlight >= limits.controllerQueue) return busy("the controller's queue is full");
+    if (!presence.isNewest(link, call.cmd, call.bootId, call.counter)) {
+      return { error: "E_STALE", message: "something newer has been seen" };
+    }
+    presence.seen(link);
+    this.#inFlight += 1;
+    try {
+      const reply = await this.#call(call.cmd, call.load, link);
+      // Deleted while the commit ran: nothing more for this key (P6).
+      return minionOf(call.keyId) === id ? reply : { error: "E_FORBIDDEN", message: "this key is not accepted" };
+    } catch (failure) {
+      if (failure instanceof MsaltError) {
+        if (failure.code === "ERR_WIRE_INVALID") return { error: "E_SCHEMA", message: failure.message };
+        if (failure.code === "ERR_DISK_FULL" || failure.code === "ERR_STORE") return busy(failure.message);
+      }
+      log.error("minion command failed", { cmd: call.cmd, id, failure: messageOf(failure) });
+      return { error: "E_INTERNAL", message: "internal error" };
+    } finally {
+      this.#inFlight -= 1;
+    }
+  }
+
+  #call<C extends Command>(cmd: C, load: unknown, link: MinionLink): Promise<Reply<C>> {
+    return this.#handlers[cmd](parseLoad(cmd, load), link);
+  }
+
+  async #hello({ ledger, version }: Load<"hello">, link: MinionLink): Promise<Reply<"hello">> {
+    const { presence, jobs, committer, bus, now, log } = this.#options;
+    const id = Buffer.from(ledger.id).toString("hex");
+    const before = link.ledger;
+    const other = before !== undefined && before.id !== id;
+    if (other && link.subscribed && (link.lastSeen ?? 0) > now() - twinMs) {
+      log.warn("two hosts use one minion key", { id: link.id });
+      bus.fire({ tag: tags.minionEvent(link.id, "duplicate"), data: { id: link.id } }, new Date(now()).toISOString());
+      return { error: "E_FORBIDDEN", message: "another host with this key is connected" };
+    }
+    if (other || (before !== undefined && ledger.count < before.count)) {
+      log.warn("a minion's ledger went back: its open jobs are lost", { id: link.id });
+      await jobs.loseAll(link.id, "the minion's ledger was lost or replaced by an older one");
+    }
+    link.ledger = { id, count: ledger.count };
+    const seen = { ledgerId: ledger.id, ledgerCount: ledger.count, lastSeen: now() };
+    await committer.commit([{ kind: "minion", minion: { id: link.id, keyId: link.keyId, ...seen } }]);
+    const session = { topic: randomBytes(16), publishKey: randomBytes(32) };
+    presence.startSession(link, session.topic);
+    this.#options.toPublisher({ is: "session", keyId: link.keyId, ...session });
+    const text = `Minion ${link.id} started`;
+    bus.fire({ tag: tags.minionStart(link.id), data: { id: link.id, data: text, version } }, new Date(now()).toISOString());
+    const reply: Replies["hello"] = {
+      ...session,
+      time: now(),
+      outstanding: jobs.outstanding(link.id),
+      masterRecord: this.#options.masterRecord(),
+    };
+    return { ok: reply };
+  }
+
+  async #return(load: Load<"job.return">, link: MinionLink): Promise<Reply<"job.return">> {
+    if (!this.#options.takesReturns()) return busy("the master's disk is full; keep the result");
+    const whole = this.#assembly.take(link.id, load, this.#options.now());
+    if (whole === "busy") return busy("too many large results at once");
+    if (typeof whole === "number") return { ok: { have: whole, stored: false } };
+    if (load.offset > 0) {
+      if (!equalBytes(sha256(whole), load.sha256)) return { ok: { have: 0, stored: false } };
+      prescan(whole, resultScan);
+    }
+    const known = await this.#options.jobs.returned(link.id, load, whole);
+    return known ? { ok: { have: load.total, stored: true } } : notTargeted;
+  }
+
+  async #heartbeat({ running, topic }: Load<"heartbeat">, link: MinionLink): Promise<Reply<"heartbeat">> {
+    const { jobs, now } = this.#options;
+    await jobs.running(link.id, running);
+    const known = link.subscribed && link.session !== undefined && equalBytes(link.session.topic, topic);
+    return { ok: { time: now(), known, outstanding: jobs.outstanding(link.id) } };
+  }
+}
+
+const notTargeted = { error: "E_NOT_TARGETED", message: "no such job for this minion in the record" } as const;
+
+/** Jittered, so that those who are sent away do not all come back at once. */
+function busy(message: string): Extract<Reply<Command>, { error: string }> {
+  return { error: "E_BUSY", message, retryMs: 200 + Math.floor(Math.random() * 1800) };
+}

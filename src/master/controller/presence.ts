@@ -1,0 +1,168 @@
+/**
+ * What the controller knows of each minion's link: its publish session, whether its subscription lives, when it was last heard.
+ * A minion is connected while the publisher reports its subscription and it has given a sign of life within `silentMs`; TCP
+ * tells at once of a minion that died, the silence of one that vanished (P8).
+ */
+import type { MinionRow } from "../../store/job-store.ts";
+import type { KeyId, MinionId } from "../../wire/ids.ts";
+import { limits } from "../../wire/limits.ts";
+import type { Presence as PresenceView } from "../../wire/local.ts";
+import type { Command } from "../../wire/loads.ts";
+import { Quota } from "./quota.ts";
+
+interface Session {
+  readonly topic: Uint8Array;
+}
+
+export interface MinionLink {
+  readonly id: MinionId;
+  readonly keyId: KeyId;
+  readonly quota: Quota;
+  session: Session | undefined;
+  subscribed: boolean;
+  /** Since when it is in its present state; undefined when it was never seen. */
+  since: number | undefined;
+  lastSeen: number | undefined;
+  bootId: string | undefined;
+  /** Boot ids that a newer `hello` replaced: what still comes under them is stale. */
+  readonly retired: string[];
+  readonly counters: Map<Command, number>;
+  ledger: { readonly id: string; readonly count: number } | undefined;
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+/** Only of these is the newest kept and an older one refused; the others are idempotent by jid (DESIGN §5.2). */
+const ordered: ReadonlySet<Command> = new Set<Command>(["hello", "grains", "heartbeat", "event"]);
+
+export class Presence {
+  readonly #links = new Map<MinionId, MinionLink>();
+  readonly #byTopic = new Map<string, MinionLink>();
+  readonly #now: () => number;
+  readonly #onChange: (link: MinionLink, connected: boolean) => void;
+
+  constructor(now: () => number, onChange: (link: MinionLink, connected: boolean) => void) {
+    this.#now = now;
+    this.#onChange = onChange;
+  }
+
+  /** The link of an accepted minion; made when first asked for. Another key under the same id starts from nothing. */
+  of(id: MinionId, keyId: KeyId, row?: MinionRow): MinionLink {
+    const known = this.#links.get(id);
+    if (known?.keyId === keyId) return known;
+    if (known !== undefined) this.forget(id);
+    const same = row?.keyId === keyId ? row : undefined;
+    const link: MinionLink = {
+      id,
+      keyId,
+      quota: new Quota(),
+      session: undefined,
+      subscribed: false,
+      since: same?.lastSeen,
+      lastSeen: same?.lastSeen,
+      bootId: undefined,
+      retired: [],
+      counters: new Map(),
+      ledger:
+        same?.ledgerId === undefined ? undefined : { id: hex(same.ledgerId), count: same.ledgerCount ?? 0 },
+    };
+    this.#links.set(id, link);
+    return link;
+  }
+
+  find(id: MinionId): MinionLink | undefined {
+    return this.#links.get(id);
+  }
+
+  all(): Iterable<MinionLink> {
+    return this.#links.values();
+  }
+
+  forget(id: MinionId): void {
+    const link = this.#links.get(id);
+    if (link?.session !== undefined) this.#byTopic.delete(hex(link.session.topic));
+    if (link?.subscribed) this.#setSubscribed(link, false);
+    this.#links.delete(id);
+  }
+
+  /** False when something newer of this class has been seen already: answer `E_STALE` (W7). */
+  isNewest(link: MinionLink, cmd: Command, bootId: Uint8Array, counter: number): boolean {
+    if (!ordered.has(cmd)) return true;
+    const boot = hex(bootId);
+    if (boot !== link.bootId) {
+      // A controller that has just started believes whoever speaks first; later only a hello may change the boot id.
+      if ((cmd !== "hello" && link.bootId !== undefined) || link.retired.includes(boot)) return false;
+      if (link.bootId !== undefined) link.retired.push(link.bootId);
+      if (link.retired.length > 16) link.retired.shift();
+      link.bootId = boot;
+      link.counters.clear();
+    }
+    if (counter <= (link.counters.get(cmd) ?? -1)) return false;
+    link.counters.set(cmd, counter);
+    return true;
+  }
+
+  /** A new publish session; the old topic is dead from now on. */
+  startSession(link: MinionLink, topic: Uint8Array): void {
+    if (link.session !== undefined) this.#byTopic.delete(hex(link.session.topic));
+    link.session = { topic };
+    this.#byTopic.set(hex(topic), link);
+    this.#setSubscribed(link, false);
+  }
+
+  /** The publisher saw the subscription of a topic come or go. */
+  setLink(topic: Uint8Array, up: boolean): void {
+    const link = this.#byTopic.get(hex(topic));
+    if (link !== undefined) this.#setSubscribed(link, up);
+  }
+
+  /** A link that has stood since before this controller started; true when it was not known. */
+  adopt(link: MinionLink, topic: Uint8Array): boolean {
+    if (link.session !== undefined) return false;
+    link.session = { topic };
+    this.#byTopic.set(hex(topic), link);
+    this.#setSubscribed(link, true);
+    return true;
+  }
+
+  /** The publisher restarted: no subscription stands. */
+  publisherLost(): void {
+    for (const link of this.#links.values()) {
+      link.session = undefined;
+      this.#setSubscribed(link, false);
+    }
+    this.#byTopic.clear();
+  }
+
+  seen(link: MinionLink): void {
+    link.lastSeen = this.#now();
+  }
+
+  /** Drops links that have been silent too long. */
+  tick(): void {
+    for (const link of this.#links.values()) {
+      if (link.subscribed && (link.lastSeen ?? 0) < this.#now() - limits.silentMs) this.#setSubscribed(link, false);
+    }
+  }
+
+  isConnected(id: MinionId): boolean {
+    return this.#links.get(id)?.subscribed ?? false;
+  }
+
+  view(id: MinionId): PresenceView {
+    const link = this.#links.get(id);
+    return {
+      id,
+      connected: link?.subscribed ?? false,
+      ...(link?.since !== undefined && { since: link.since }),
+      ...(link?.lastSeen !== undefined && { lastSeen: link.lastSeen }),
+    };
+  }
+
+  #setSubscribed(link: MinionLink, up: boolean): void {
+    if (link.subscribed === up) return;
+    link.subscribed = up;
+    link.since = this.#now();
+    if (up) link.lastSeen = this.#now();
+    this.#onChange(link, up);
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * The supervisor (DESIGN §3): starts controller, publisher, reqserver and workers in this order, restarts one that dies, kills
+ * one that is silent or over its memory cap, and stops all in reverse. It holds no key and opens no socket.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { MasterConfig } from "../config/master.ts";
+import { MsaltError, type ErrorCode } from "../errors.ts";
+import { type ChildSettings, type FromChild, type ToChild, childSettingsVariable } from "../lib/child.ts";
+import type { Log } from "../log/log.ts";
+import { limits } from "../wire/limits.ts";
+
+type Role = "controller" | "publisher" | "reqserver" | "worker";
+
+const pingMs = 1000;
+/** Silent for so long means stuck: killed and started anew. */
+const silentMs = 10_000;
+/** A child that lived this long is restarted at once; one that dies sooner waits longer each time. */
+const stableMs = 1000;
+const stopMs = 3000;
+
+interface Slot {
+  readonly role: Role;
+  readonly number: number;
+  epoch: string;
+  child: ChildProcess | undefined;
+  startedAt: number;
+  lastPong: number;
+  quickDeaths: number;
+  ready: boolean;
+}
+
+export interface MasterOptions {
+  readonly config: MasterConfig;
+  /** Folder that holds the bundled `master-<role>.js`. */
+  readonly scripts: string;
+  readonly settings: Pick<ChildSettings, "rootDir" | "configDir" | "overrides">;
+  readonly log: Log;
+}
+
+export class Supervisor {
+  /** Ports as bound, by configuration key; kept over restarts of a process, also where the configuration says 0. */
+  readonly ports: Record<string, number> = {};
+  readonly #options: MasterOptions;
+  readonly #slots: Slot[];
+  #watch: NodeJS.Timeout | undefined;
+  #stopping = false;
+
+  constructor(options: MasterOptions) {
+    this.#options = options;
+    const roles: Role[] = ["controller", "publisher", "reqserver"];
+    for (let i = 0; i < options.config.workerThreads; i += 1) roles.push("worker");
+    this.#slots = roles.map((role, number) => ({
+      role,
+      number,
+      epoch: "",
+      child: undefined,
+      startedAt: 0,
+      lastPong: 0,
+      quickDeaths: 0,
+      ready: false,
+    }));
+  }
+
+  /** Resolves when every process is ready. @throws MsaltError what the first failing one said; all are stopped then. */
+  async start(): Promise<void> {
+    try {
+      for (const role of ["controller", "publisher", "reqserver", "worker"] as const) {
+        await Promise.all(this.#slots.filter((slot) => slot.role === role).map((slot) => this.#spawn(slot)));
+      }
+    } catch (failure) {
+      await this.stop();
+      throw failure;
+    }
+    this.#watch = setInterval(() => this.#check(), pingMs);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#watch);
+    for (const role of ["reqserver", "worker", "publisher", "controller"] as const) {
+      await Promise.all(this.#slots.filter((slot) => slot.role === role).map(stopSlot));
+    }
+  }
+
+  /** Starts the process of a slot; resolves when it is ready. */
+  async #spawn(slot: Slot): Promise<void> {
+    const { scripts, settings, log } = this.#options;
+    slot.epoch = randomBytes(16).toString("hex");
+    slot.ready = false;
+    slot.startedAt = Date.now();
+    slot.lastPong = Date.now();
+    const { NODE_OPTIONS: _, ...env } = process.env;
+    const child: ChildSettings = {
+      ...settings,
+      overrides: { ...settings.overrides, ...this.ports },
+      epoch: slot.epoch,
+      number: slot.number,
+    };
+    const spawned = fork(`${scripts}/master-${slot.role}.js`, [], {
+      execArgv: ["--disallow-code-generation-from-strings"],
+      env: { ...env, UV_THREADPOOL_SIZE: "8", MALLOC_ARENA_MAX: "1", [childSettingsVariable]: JSON.stringify(child) },
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    slot.child = spawned;
+    this.#tellFronts();
+    await new Promise<void>((resolve, reject) => {
+      let fatal: MsaltError | undefined;
+      spawned.on("message", (message: FromChild) => {
+        if ("pong" in message) slot.lastPong = Date.now();
+        else if ("kill" in message) this.#killEpoch(message.kill);
+        else if ("fatal" in message) {
+          const { code, hint } = message.fatal;
+          fatal = new MsaltError(code as ErrorCode, message.fatal.message, hint === "" ? {} : { hint });
+        } else {
+          Object.assign(this.ports, message.ready);
+          slot.ready = true;
+          if (slot.role === "controller") this.#tellFronts();
+          resolve();
+        }
+      });
+      spawned.once("exit", (code, signal) => {
+        slot.child = undefined;
+        const how = fatal?.message ?? (signal === null ? `exit status ${code}` : signal);
+        reject(fatal ?? new MsaltError("ERR_INTERNAL", `master process ${slot.role} ended before it was ready: ${how}`));
+        if (!this.#stopping && this.#watch !== undefined) {
+          log.warn(`master process ${slot.role} ended, starting it again`, { how });
+          this.#restart(slot);
+        }
+      });
+    });
+  }
+
+  #restart(slot: Slot): void {
+    this.#tellFronts();
+    slot.quickDeaths = Date.now() - slot.startedAt >= stableMs ? 0 : slot.quickDeaths + 1;
+    const delay = slot.quickDeaths === 0 ? 0 : Math.min(10_000, 100 * 2 ** slot.quickDeaths);
+    setTimeout(() => {
+      // A failed start ends in the exit handler of the new child, which comes back here.
+      if (!this.#stopping) this.#spawn(slot).catch(() => undefined);
+    }, delay);
+  }
+
+  /** The controller believes a front process only while its epoch is in this list (W7). */
+  #tellFronts(): void {
+    const controller = this.#slots.find(({ role }) => role === "controller")?.child;
+    const fronts = this.#slots
+      .filter(({ role, child }) => role !== "controller" && child !== undefined)
+      .map(({ epoch, role }) => ({ epoch, role }));
+    if (controller?.connected) controller.send({ fronts } satisfies ToChild, () => undefined);
+  }
+
+  #killEpoch(epoch: string): void {
+    const slot = this.#slots.find((each) => each.epoch === epoch);
+    if (slot?.child === undefined) return;
+    this.#options.log.warn(`master process ${slot.role} did not answer the controller, killing it`);
+    slot.child.kill("SIGKILL");
+  }
+
+  #check(): void {
+    for (const slot of this.#slots) {
+      const { child, role } = slot;
+      if (child?.pid === undefined) continue;
+      const silent = slot.ready && Date.now() - slot.lastPong > silentMs;
+      const rss = rssOf(child.pid);
+      if (silent || rss > limits.memoryBytes[role]) {
+        this.#options.log.error(`killing master process ${role}: ${silent ? "it does not answer" : "over its memory cap"}`, { rss });
+        child.kill("SIGKILL");
+      } else if (child.connected) {
+        child.send({ ping: 1 } satisfies ToChild, () => undefined);
+      }
+    }
+  }
+}
+
+async function stopSlot(slot: Slot): Promise<void> {
+  const { child } = slot;
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  await new Promise<void>((resolve) => {
+    const force = setTimeout(() => child.kill("SIGKILL"), stopMs);
+    child.once("exit", () => {
+      clearTimeout(force);
+      resolve();
+    });
+    if (child.connected) child.send({ stop: true } satisfies ToChild, () => undefined);
+    else child.kill("SIGKILL");
+  });
+}
+
+/** Resident bytes of a process; 0 when it is gone. */
+function rssOf(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * 4096;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Publishes on 4505: one topic per minion, known to it alone; a wrap sealed for each target, the order's body encrypted once
+ * (DESIGN §5.3). Knows topics and publish keys, cannot sign. A subscription to anything but a live topic gets nothing (W4).
+ */
+import type { MasterConfig } from "../../config/master.ts";
+import { loadSecret } from "../../crypto/keystore.ts";
+import { randomBytes } from "../../crypto/primitives.ts";
+import { type PublishSession, sealBody, sealOrder, sealReady } from "../../crypto/publication.ts";
+import type { Running } from "../../lib/child.ts";
+import { masterSockets } from "../../lib/sockets.ts";
+import type { Log } from "../../log/log.ts";
+import { bindPublisher, startZap } from "../../transport/channel.ts";
+import type { ToFront } from "../../wire/front.ts";
+import { asJid, type KeyId } from "../../wire/ids.ts";
+import { limits } from "../../wire/limits.ts";
+import { FrontLink } from "../front/link.ts";
+
+interface Session extends PublishSession {
+  readonly keyId: KeyId;
+  sequence: number;
+  subscribed: boolean;
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+export async function startPublisher(config: MasterConfig, epoch: string, log: Log): Promise<Running> {
+  const curves = new Map<KeyId, string>();
+  const byKey = new Map<KeyId, Session>();
+  const byTopic = new Map<string, Session>();
+  const boot = randomBytes(8);
+
+  const forget = (keyId: KeyId): void => {
+    const session = byKey.get(keyId);
+    if (session === undefined) return;
+    byKey.delete(keyId);
+    byTopic.delete(hex(session.topic));
+  };
+  const onMessage = (message: ToFront): void => {
+    if (message.is === "session") {
+      forget(message.keyId);
+      const session = { ...message, sequence: 0, subscribed: false };
+      byKey.set(message.keyId, session);
+      byTopic.set(hex(message.topic), session);
+    } else if (message.is === "publish") {
+      const sealed = sealBody(asJid(message.jid), message.order);
+      for (const { keyId, signature } of message.targets) {
+        const session = byKey.get(keyId);
+        if (session === undefined) continue;
+        session.sequence += 1;
+        void publisher.send([sealOrder(session, session.sequence, sealed, signature)]);
+      }
+    }
+  };
+
+  const zap = await startZap((key) => new Set(curves.values()).has(hex(key)));
+  const publisher = await bindPublisher(`tcp://${config.interface}:${config.publishPort}`, {
+    onError: (failure) => log.warn("publish socket", { failure: String(failure) }),
+    curve: { side: "server", secretKey: loadSecret(config.pkiDir, "master", "curve") },
+    maxMessageBytes: limits.subscriptionBytes,
+    handshakeMs: limits.handshakeMs,
+    heartbeat: { intervalMs: limits.zmtpHeartbeatMs, timeoutMs: limits.zmtpHeartbeatTimeoutMs },
+    onSubscribe: (prefix) => prefix.length === 16 && byTopic.has(hex(prefix)),
+    onSubscribed: (prefix) => {
+      const session = byTopic.get(hex(prefix));
+      if (session === undefined) return;
+      session.subscribed = true;
+      void publisher.send([sealReady(session, session.sequence, boot)]);
+      link.say({ is: "link", keyId: session.keyId, topic: session.topic, up: true });
+    },
+    onUnsubscribed: (prefix) => {
+      const session = byTopic.get(hex(prefix));
+      if (session === undefined) return;
+      session.subscribed = false;
+      link.say({ is: "link", keyId: session.keyId, topic: prefix, up: false });
+    },
+  });
+  const link: FrontLink = await FrontLink.connect({
+    socket: masterSockets(config.sockDir).minion,
+    epoch,
+    onError: (failure) => log.error("front link failed", { failure: String(failure) }),
+    onKeys: (update) => {
+      if (update.full) curves.clear();
+      for (const { keyId, curve } of update.add) curves.set(keyId, hex(curve));
+      for (const keyId of update.remove) {
+        curves.delete(keyId);
+        forget(keyId);
+      }
+    },
+    onConnect: () => {
+      for (const { keyId, topic, subscribed } of byKey.values()) if (subscribed) link.say({ is: "link", keyId, topic, up: true });
+    },
+    onMessage,
+  });
+  return {
+    info: { publish_port: publisher.boundPort },
+    close: async () => {
+      publisher.close();
+      zap.close();
+      link.close();
+    },
+  };
+}

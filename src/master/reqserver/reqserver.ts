@@ -1,0 +1,86 @@
+/**
+ * Admits accepted CURVE keys on 4506 and passes their frames to the workers through libzmq's own proxy; answers strangers on
+ * 4507 only. Holds the CURVE secret and no other key (DESIGN §3).
+ */
+import type { MasterConfig } from "../../config/master.ts";
+import { loadSecret } from "../../crypto/keystore.ts";
+import type { Running } from "../../lib/child.ts";
+import { masterSockets } from "../../lib/sockets.ts";
+import type { Log } from "../../log/log.ts";
+import { runProxy, startZap } from "../../transport/channel.ts";
+import type { KeyId } from "../../wire/ids.ts";
+import { limits } from "../../wire/limits.ts";
+import { FrontLink } from "../front/link.ts";
+import { EnrolmentListener } from "./enrolment.ts";
+
+const enrolWaitMs = 2000;
+
+export async function startReqserver(config: MasterConfig, epoch: string, log: Log): Promise<Running> {
+  const admitted = new Map<KeyId, string>();
+  let curves = new Set<string>();
+  const waiting = new Map<number, (reply: Uint8Array | undefined) => void>();
+  let count = 0;
+
+  const link = await FrontLink.connect({
+    socket: masterSockets(config.sockDir).minion,
+    epoch,
+    onError: (failure) => log.error("front link failed", { failure: String(failure) }),
+    onKeys: (update) => {
+      if (update.full) admitted.clear();
+      for (const { keyId, curve } of update.add) admitted.set(keyId, Buffer.from(curve).toString("hex"));
+      for (const keyId of update.remove) admitted.delete(keyId);
+      curves = new Set(admitted.values());
+    },
+    onMessage: (message) => {
+      if (message.is === "enrolled") waiting.get(message.n)?.(message.reply ?? undefined);
+    },
+  });
+
+  const zap = await startZap((key, address) => {
+    const ok = curves.has(Buffer.from(key).toString("hex"));
+    if (!ok) log.debug("refused a key on the request port", { address });
+    return ok;
+  });
+  const retPort = await runProxy(
+    {
+      endpoint: `tcp://${config.interface}:${config.retPort}`,
+      options: {
+        onError: () => undefined,
+        curve: { side: "server", secretKey: loadSecret(config.pkiDir, "master", "curve") },
+        maxMessageBytes: limits.requestBytes,
+        receiveHighWaterMark: limits.receiveHighWaterMark,
+        handshakeMs: limits.handshakeMs,
+        heartbeat: { intervalMs: limits.zmtpHeartbeatMs, timeoutMs: limits.zmtpHeartbeatTimeoutMs },
+      },
+    },
+    { endpoint: `ipc://${masterSockets(config.sockDir).workers}`, highWaterMark: 64 },
+    (failure) => {
+      log.error("the request proxy ended", { failure: String(failure) });
+      process.exit(1);
+    },
+  );
+
+  const askController = (request: Uint8Array, address: string): Promise<Uint8Array | undefined> =>
+    new Promise((resolve) => {
+      const n = (count += 1);
+      const done = (reply: Uint8Array | undefined): void => {
+        clearTimeout(timer);
+        waiting.delete(n);
+        resolve(reply);
+      };
+      const timer = setTimeout(done, enrolWaitMs, undefined);
+      waiting.set(n, done);
+      link.say({ is: "enrol", n, request, address });
+    });
+  const listener = new EnrolmentListener(askController);
+  const enrollPort = config.enroll ? await listener.listen({ host: config.interface, port: config.enrollPort }) : 0;
+
+  return {
+    info: { ret_port: retPort, ...(config.enroll && { enroll_port: enrollPort }) },
+    close: async () => {
+      await listener.close();
+      zap.close();
+      link.close();
+    },
+  };
+}

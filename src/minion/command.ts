@@ -1,0 +1,204 @@
+/**
+ * Runs the commands of execution modules. Each gets a process group of its own, so that a deadline or a kill reaches
+ * everything it started; what it prints comes through real pipes (see pipes.ts), kept up to a cap and drained beyond it.
+ */
+import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
+import { closeSync } from "node:fs";
+import { Socket } from "node:net";
+import { constants } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
+import { MsaltError } from "../errors.ts";
+import type { CommandResult, CommandSpec } from "../modules/declare.ts";
+import type { Jid } from "../wire/ids.ts";
+import { limits } from "../wire/limits.ts";
+import { Capture } from "./capture.ts";
+import { endGroup, signalGroup } from "./group.ts";
+import { type Launch, launchOf } from "./launch.ts";
+import { inputFile, type Owner, type Pipe, PipePool } from "./pipes.ts";
+
+export interface CommandLimits {
+  /** Captured output, both streams together, as UTF-8. */
+  readonly maxOutputBytes: number;
+  /** From TERM to KILL. */
+  readonly killAfterMs: number;
+  /** How long to wait, after the command ended, for pipes that something it left behind holds open. */
+  readonly drainMs: number;
+}
+
+/** The rest of a result: field names, what modules add to the text. */
+const roomBytes = 65_536;
+const defaults: CommandLimits = { maxOutputBytes: limits.resultBytes - roomBytes, killAfterMs: 2000, drainMs: 1000 };
+
+interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly exited: Promise<Exit>;
+}
+
+export class CommandRunner {
+  readonly #limits: CommandLimits;
+  readonly #pipes = new PipePool();
+  readonly #groups = new Map<Jid, Set<number>>();
+
+  constructor(custom: Partial<CommandLimits> = {}) {
+    this.#limits = { ...defaults, ...custom };
+  }
+
+  /**
+   * Runs one command of job `jid` to its end, which `signal` and `spec.timeoutMs` may bring about: TERM to the group, KILL
+   * 2 s later. Resolves however it ended.
+   * @throws MsaltError `ERR_COMMAND` when it cannot start.
+   */
+  async run(jid: Jid, spec: CommandSpec, signal: AbortSignal): Promise<CommandResult> {
+    const launch = launchOf(spec);
+    if (spec.background === true) {
+      const { child, pid } = await start(launch, "ignore", signal);
+      child.unref();
+      return { pid, retcode: 0, stdout: "", stderr: "", signal: undefined, timedOut: false, survivors: [], cut: false };
+    }
+    const pipes = await this.#takePipes(spec.merge === true ? 1 : 2, launch.user);
+    const [out, err] = pipes;
+    let stdin: number | undefined;
+    let started: Started;
+    try {
+      if (spec.stdin !== undefined) stdin = await inputFile(spec.stdin, launch.user);
+      started = await start(launch, [stdin ?? "ignore", out?.write, (err ?? out)?.write], signal);
+    } catch (failure) {
+      for (const { read } of pipes) closeSync(read);
+      throw failure;
+    } finally {
+      for (const { write } of pipes) closeSync(write);
+      if (stdin !== undefined) closeSync(stdin);
+    }
+    // Standard error gets a share of its own: what went wrong must not drown in what was printed.
+    const errBytes = err === undefined ? 0 : Math.floor(this.#limits.maxOutputBytes / 8);
+    const stdout = collect(out, this.#limits.maxOutputBytes - errBytes);
+    const stderr = collect(err, errBytes);
+    const { exit, timedOut, survivors } = await this.#await(started, spec.timeoutMs, jid, signal);
+    await Promise.race([Promise.all([stdout.ended, stderr.ended]), delay(this.#limits.drainMs)]);
+    const [printed, errors] = [stdout.finish(), stderr.finish()];
+    return {
+      pid: started.pid,
+      retcode: exit.code ?? 128 + (exit.signal === null ? constants.signals.SIGKILL : constants.signals[exit.signal]),
+      stdout: printed.text,
+      stderr: errors.text,
+      signal: exit.signal ?? undefined,
+      timedOut,
+      survivors,
+      cut: printed.cut || errors.cut,
+    };
+  }
+
+  /** Process groups of a job that live now. */
+  pids(jid: Jid): readonly number[] {
+    return [...(this.#groups.get(jid) ?? [])];
+  }
+
+  /** Sends a signal to the process groups of a job; those it reached. */
+  signal(jid: Jid, signal: NodeJS.Signals): readonly number[] {
+    return this.pids(jid).filter((pid) => signalGroup(pid, signal));
+  }
+
+  /** Gives up spare pipes. Commands that run are ended by their own signals, not from here. */
+  close(): void {
+    this.#pipes.close();
+  }
+
+  async #takePipes(count: number, owner: Owner | undefined): Promise<Pipe[]> {
+    const pipes: Pipe[] = [];
+    try {
+      while (pipes.length < count) pipes.push(await this.#pipes.take(owner));
+      return pipes;
+    } catch (failure) {
+      for (const { read, write } of pipes) [read, write].forEach((fd) => closeSync(fd));
+      throw failure;
+    }
+  }
+
+  async #await(
+    { pid, exited }: Started,
+    timeoutMs: number | undefined,
+    jid: Jid,
+    signal: AbortSignal,
+  ): Promise<{ exit: Exit; timedOut: boolean; survivors: readonly number[] }> {
+    const groups = this.#groups.get(jid) ?? new Set();
+    this.#groups.set(jid, groups.add(pid));
+    let timedOut = false;
+    let ending: Promise<readonly number[]> | undefined;
+    const exit = await new Promise<Exit>((resolve) => {
+      const end = (): void => {
+        ending ??= endGroup(pid, this.#limits.killAfterMs);
+        // Even KILL does not end a process that hangs in the kernel.
+        void ending.then((left) => left.includes(pid) && resolve({ code: null, signal: null }));
+      };
+      const expire = (): void => {
+        timedOut = ending === undefined;
+        end();
+      };
+      const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs);
+      signal.addEventListener("abort", end, { once: true });
+      if (signal.aborted) end();
+      void exited.then((exit) => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", end);
+        resolve(exit);
+      });
+    });
+    const survivors = (await ending) ?? [];
+    groups.delete(pid);
+    if (groups.size === 0) this.#groups.delete(jid);
+    return { exit, timedOut, survivors };
+  }
+}
+
+async function start(launch: Launch, stdio: StdioOptions, signal: AbortSignal): Promise<Started> {
+  if (signal.aborted) throw new MsaltError("ERR_COMMAND", "the job was ended before its command began");
+  const { file, args, cwd, env, user } = launch;
+  const owner = user === undefined ? {} : { uid: user.uid, gid: user.gid };
+  try {
+    const child = spawn(file, args, { cwd, env, stdio, detached: true, ...owner });
+    const exited = new Promise<Exit>((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
+    await new Promise<void>((resolve, reject) => {
+      child.once("spawn", resolve);
+      child.once("error", reject);
+    });
+    return { child, pid: child.pid ?? 0, exited };
+  } catch (cause) {
+    // Only the code: Node's own text may quote arguments and environment.
+    const { code = "unknown reason" } = cause as { code?: string };
+    throw new MsaltError("ERR_COMMAND", `Unable to run command '${file}': ${reasons[code] ?? code}`);
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  E2BIG: "arguments and environment are too long for the system (E2BIG)",
+  EACCES: "permission denied (EACCES)",
+  EAGAIN: "too many processes (EAGAIN)",
+  EMFILE: "too many open files (EMFILE)",
+  ENOENT: "no such program or working directory (ENOENT)",
+  ENOMEM: "out of memory (ENOMEM)",
+  ERR_INVALID_ARG_VALUE: "an argument or a variable holds a NUL byte",
+};
+
+/** Reads a pipe to its end, keeping what fits. No pipe, no text. */
+function collect(pipe: Pipe | undefined, maxBytes: number): { ended: Promise<void>; finish: Capture["finish"] } {
+  const capture = new Capture(maxBytes);
+  if (pipe === undefined) return { ended: Promise.resolve(), finish: () => capture.finish() };
+  const socket = new Socket({ fd: pipe.read, readable: true, writable: false });
+  const add = (chunk: Uint8Array): void => capture.add(chunk);
+  socket.on("data", add);
+  socket.on("error", () => undefined);
+  return {
+    ended: new Promise((resolve) => socket.once("close", () => resolve())),
+    finish: () => {
+      // What the command left behind may go on printing to nobody: a closed pipe would kill it at some later time.
+      socket.off("data", add).resume().unref();
+      return capture.finish();
+    },
+  };
+}

@@ -1,0 +1,216 @@
+/**
+ * Runs orders: signature → kind → time → ledger → allow-list → START synced → run → END synced → outbox (P2, P3). Nothing of a
+ * publication is believed before its signature for this very minion was checked.
+ */
+import { type Verifier, keyIdOf } from "../crypto/primitives.ts";
+import { MsaltError, messageOf } from "../errors.ts";
+import { compileGlob } from "../lib/glob.ts";
+import type { Log } from "../log/log.ts";
+import type { AnyFunction, Host, JobInfo, RunningJob } from "../modules/declare.ts";
+import { runFunction } from "../modules/run.ts";
+import { encode } from "../wire/codec.ts";
+import type { Jid, MinionId } from "../wire/ids.ts";
+import { limits } from "../wire/limits.ts";
+import { type RunOrder, orderSignedBytes, parseOrder } from "../wire/publication.ts";
+import type { MasterClock } from "./clock.ts";
+import type { CommandRunner } from "./command.ts";
+import type { Ledger, LedgerResult } from "./ledger.ts";
+
+/** Runs that are shorter do not report their start: their result is there as soon. */
+const startReportMs = 200;
+const ledgerRetryMs = 2000;
+/** At most so many functions with effects run at once; the others wait their turn. */
+const maxRunning = 64;
+
+export interface ExecutorOptions {
+  readonly id: MinionId;
+  readonly ownSignKey: Uint8Array;
+  readonly verifier: () => Verifier;
+  readonly ledger: Ledger;
+  readonly clock: MasterClock;
+  readonly commands: CommandRunner;
+  readonly functions: ReadonlyMap<string, AnyFunction>;
+  readonly allowed: readonly string[] | undefined;
+  readonly log: Log;
+  /** The minion's side of what functions may touch, without what belongs to one job. */
+  readonly host: Pick<Host, "id" | "grains" | "config" | "fire" | "setGrains">;
+  readonly onStart: (jid: Jid) => void;
+  /** A result is in the ledger and wants to be sent. */
+  readonly onResult: (jid: Jid) => void;
+}
+
+interface Run {
+  readonly order: RunOrder;
+  readonly abort: AbortController;
+  readonly done: Promise<void>;
+}
+
+export class Executor {
+  readonly #options: ExecutorOptions;
+  readonly #ownKeyId: Uint8Array;
+  readonly #running = new Map<Jid, Run>();
+  readonly #queue: (() => void)[] = [];
+  readonly #isAllowed: (fun: string) => boolean;
+  #busy = 0;
+  #stopping = false;
+
+  constructor(options: ExecutorOptions) {
+    this.#options = options;
+    this.#ownKeyId = Buffer.from(keyIdOf(options.ownSignKey), "hex");
+    const globs = options.allowed?.map((pattern) => compileGlob(pattern));
+    this.#isAllowed = (fun) => globs === undefined || globs.some((matches) => matches(fun));
+  }
+
+  /** Takes one order from whichever way it came. */
+  take(bytes: Uint8Array, signature: Uint8Array): void {
+    const { verifier, clock, ledger, log } = this.#options;
+    if (!verifier().verify(orderSignedBytes(bytes, this.#ownKeyId), signature)) {
+      log.error("refused an order: it is not signed by the master for this minion");
+      return;
+    }
+    const order = parseOrder(bytes);
+    if (order.order === "kill") {
+      void this.kill(order.jid, order.not_after);
+      return;
+    }
+    if (this.#stopping || this.#running.has(order.jid)) return;
+    if (clock.now() >= order.not_after) {
+      log.info("an order came too late to start", { jid: order.jid });
+      return;
+    }
+    const seen = ledger.seen(order.jid);
+    // P2: a duplicate is answered from the ledger.
+    if (seen === "done") this.#options.onResult(order.jid);
+    if (seen !== "no") return;
+    const abort = new AbortController();
+    this.#running.set(order.jid, {
+      order,
+      abort,
+      done: this.#run(order, abort).finally(() => this.#running.delete(order.jid)),
+    });
+  }
+
+  /** Jids that run or wait their turn here. */
+  jids(): Jid[] {
+    return [...this.#running.keys()];
+  }
+
+  async kill(jid: Jid, notAfter: number): Promise<void> {
+    await this.#options.ledger.kill(jid, notAfter);
+    this.#running.get(jid)?.abort.abort();
+  }
+
+  /** Takes no more orders; waits for what runs, then ends it. Resolves when every result is in the ledger. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#stopping = true;
+    const all = Promise.all([...this.#running.values()].map(({ done }) => done));
+    const timer = setTimeout(() => {
+      for (const { abort } of this.#running.values()) abort.abort();
+    }, timeoutMs);
+    await all;
+    clearTimeout(timer);
+  }
+
+  async #run(order: RunOrder, abort: AbortController): Promise<void> {
+    const { ledger, functions, log } = this.#options;
+    const { jid, fun, not_after: notAfter } = order;
+    const counts = functions.get(fun)?.effects === "some";
+    const queued = counts && !fun.startsWith("saltutil.");
+    if (queued && this.#busy >= maxRunning) await new Promise<void>((go) => this.#queue.push(go));
+    if (queued) this.#busy += 1;
+    try {
+      if (counts) await ledger.start({ jid, fun, notAfter });
+      else ledger.remember(jid, notAfter);
+    } catch (failure) {
+      // Nothing ran, and the master hears why: the order is not taken, so it may come again once there is room.
+      log.error("cannot write the ledger: the job is not started", { jid, failure: messageOf(failure) });
+      if (queued) this.#release();
+      return;
+    }
+    const report = setTimeout(() => this.#options.onStart(jid), startReportMs);
+    const limit = order.timeout === undefined ? undefined : setTimeout(() => abort.abort("timeout"), order.timeout);
+    try {
+      await this.#commit(await this.#outcome(order, abort.signal));
+      this.#options.onResult(jid);
+    } finally {
+      clearTimeout(report);
+      clearTimeout(limit);
+      if (queued) this.#release();
+    }
+  }
+
+  #release(): void {
+    this.#busy -= 1;
+    this.#queue.shift()?.();
+  }
+
+  async #outcome(order: RunOrder, signal: AbortSignal): Promise<LedgerResult> {
+    const { functions } = this.#options;
+    const { jid, fun } = order;
+    if (!this.#isAllowed(fun)) {
+      const text = `'${fun}' is not allowed on this minion (allowed_functions in its configuration)`;
+      return { jid, fun, state: "failed", retcode: 1, success: false, ret: encode(text) };
+    }
+    const result = await runFunction(functions, order, this.#hostOf(order, signal));
+    const { value, retcode, success, out } = result;
+    const state =
+      signal.aborted && result.state !== "timed_out"
+        ? signal.reason === "timeout"
+          ? "timed_out"
+          : "killed"
+        : result.state;
+    const ended = { jid, fun, state, retcode, success: success && state === "succeeded" };
+    try {
+      const ret = encode(value);
+      if (ret.length <= limits.resultBytes) return { ...ended, ...(out !== undefined && { out }), ret };
+      throw new MsaltError("ERR_WIRE_INVALID", `it is ${ret.length} bytes, over the limit of ${limits.resultBytes}`);
+    } catch (failure) {
+      const text = `The return value of ${fun} cannot be sent: ${messageOf(failure)}`;
+      return { jid, fun, state: "failed", retcode: retcode === 0 ? 1 : retcode, success: false, ret: encode(text) };
+    }
+  }
+
+  /** The run is over and cannot be repeated: its result waits in memory until the disk takes it. */
+  async #commit(result: LedgerResult): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#options.ledger.end(result);
+      } catch (failure) {
+        this.#options.log.error("cannot write a result to the ledger, trying again", {
+          jid: result.jid,
+          failure: messageOf(failure),
+        });
+        await new Promise((resolve) => setTimeout(resolve, ledgerRetryMs));
+      }
+    }
+  }
+
+  #hostOf(order: RunOrder, signal: AbortSignal): Host {
+    const { host, commands, functions } = this.#options;
+    const { jid, fun, arg, tgt, tgt_type, user } = order;
+    const job: JobInfo = { jid, fun, arg, tgt, tgt_type, user };
+    return {
+      ...host,
+      job,
+      functions,
+      signal,
+      command: (spec) => commands.run(jid, spec, signal),
+      running: () => this.#runningJobs(jid),
+      signalJob: (target, name) => {
+        const run = this.#running.get(target);
+        if (run === undefined) return [];
+        const pids = commands.signal(target, name);
+        // A function without processes heeds its abort signal; one with processes ends when they do.
+        if (pids.length === 0 || name === "SIGKILL" || name === "SIGTERM") run.abort.abort();
+        return pids.length === 0 ? [process.pid] : pids;
+      },
+    };
+  }
+
+  #runningJobs(but: Jid): RunningJob[] {
+    const { commands } = this.#options;
+    return [...this.#running.values()].flatMap(({ order: { jid, fun, arg, tgt, tgt_type, user } }) =>
+      jid === but ? [] : [{ jid, fun, arg, tgt, tgt_type, user, pid: commands.pids(jid)[0] ?? process.pid }],
+    );
+  }
+}

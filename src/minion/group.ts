@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+
+const firstPollMs = 10;
+const lastPollMs = 250;
+const afterKillMs = 1000;
+
+/** Signals a whole process group; false when nothing of it is left. */
+export function signalGroup(pgid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(-pgid, signal);
+  } catch (failure) {
+    return (failure as { code?: string }).code === "EPERM";
+  }
+}
+
+/** TERM to the group, KILL to what is left after `killAfterMs`; the pids that outlived even that. */
+export async function endGroup(pgid: number, killAfterMs: number): Promise<readonly number[]> {
+  signalGroup(pgid, "SIGTERM");
+  if (await isGone(pgid, killAfterMs)) return [];
+  signalGroup(pgid, "SIGKILL");
+  if (await isGone(pgid, afterKillMs)) return [];
+  return membersOf(pgid);
+}
+
+async function isGone(pgid: number, withinMs: number): Promise<boolean> {
+  let waited = 0;
+  for (let step = firstPollMs; ; step = Math.min(2 * step, lastPollMs)) {
+    // A zombie whose parent never reaps it still counts for kill(2): look closer.
+    if (!signalGroup(pgid, 0) || membersOf(pgid).length === 0) return true;
+    if (waited >= withinMs) return false;
+    await delay(Math.min(step, withinMs - waited));
+    waited += step;
+  }
+}
+
+/** Living processes of a group. */
+function membersOf(pgid: number): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+        const [state, , group] = text.slice(text.lastIndexOf(")") + 2).split(" ");
+        return state !== "Z" && state !== "X" && Number(group) === pgid;
+      } catch {
+        return false;
+      }
+    });
+}

@@ -1,0 +1,231 @@
+/** One minion from start to stop: lock, keys, ledger, enrolment, link, executor and outbox, put together. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { MinionConfig } from "../config/minion.ts";
+import { ensureOwnKeys, loadPin, loadSecret, savePin } from "../crypto/keystore.ts";
+import { verifyKeyRecord } from "../crypto/keys.ts";
+import { Signer, Verifier, equalBytes, randomBytes } from "../crypto/primitives.ts";
+import { messageOf } from "../errors.ts";
+import { gatherGrains } from "../grains/gather.ts";
+import { delay } from "../lib/backoff.ts";
+import { sleep } from "../lib/deadline.ts";
+import { takeLock } from "../lib/lock-file.ts";
+import type { Log } from "../log/log.ts";
+import { builtins } from "../modules/registry.ts";
+import type { KeyRecord } from "../wire/key-record.ts";
+import { MasterClock } from "./clock.ts";
+import { CommandRunner } from "./command.ts";
+import { enrol } from "./enrol.ts";
+import { Executor } from "./executor.ts";
+import { saveGrains } from "../config/grains-file.ts";
+import { Ledger } from "./ledger.ts";
+import { type Link, Refused } from "./link.ts";
+import { Outbox } from "./outbox.ts";
+import { Session } from "./session.ts";
+
+/** After so many links that came to nothing, ask on the enrolment port what the master thinks of this key. */
+const failuresBeforeEnrolment = 2;
+
+export interface MinionOptions {
+  readonly config: MinionConfig;
+  readonly log: Log;
+  readonly version: string;
+  /** Called once, when jobs can be taken for the first time. */
+  readonly onReady: () => void;
+}
+
+/** Runs until `signal` aborts, then ends in order: no new orders, running jobs waited for, results in the ledger. */
+export async function runMinion(options: MinionOptions, signal: AbortSignal): Promise<void> {
+  const { config, log, version } = options;
+  const unlock = takeLock(join(config.dataDir, "lock"), "msalt-minion");
+  try {
+    const record = ensureOwnKeys(config.pkiDir, "minion", config.id);
+    mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+    const clock = new MasterClock(() => performance.now());
+    const ledger = await Ledger.open(join(config.dataDir, "ledger"), { now: () => clock.now() });
+    for (const warning of ledger.warnings) log.warn(warning);
+    clock.setFloor(ledger.highestTime);
+    await new Minion(options, record, clock, ledger).run(signal);
+    await ledger.close();
+    log.info("stopped", { version });
+  } finally {
+    unlock();
+  }
+}
+
+class Minion {
+  readonly #options: MinionOptions;
+  readonly #record: KeyRecord;
+  readonly #outbox: Outbox;
+  readonly #executor: Executor;
+  readonly #session: Session;
+  #grains: Readonly<Record<string, unknown>> = {};
+  #custom: Readonly<Record<string, unknown>>;
+  #master: KeyRecord | undefined;
+  #verifier: Verifier | undefined;
+  #link: Link | undefined;
+  #ready = false;
+
+  constructor(options: MinionOptions, record: KeyRecord, clock: MasterClock, ledger: Ledger) {
+    const { config, log, version } = options;
+    this.#options = options;
+    this.#record = record;
+    this.#custom = { ...config.grains, ...config.customGrains };
+    this.#outbox = new Outbox(ledger, log);
+    const grains = (): Readonly<Record<string, unknown>> => this.#grains;
+    this.#executor = new Executor({
+      id: config.id,
+      ownSignKey: record.sign,
+      verifier: () => this.#verifier ?? new Verifier(record.sign),
+      ledger,
+      clock,
+      commands: new CommandRunner(),
+      functions: builtins,
+      allowed: config.allowedFunctions,
+      log,
+      host: {
+        id: config.id,
+        get grains() {
+          return grains();
+        },
+        config: config.shown,
+        fire: (tag, data) => this.#fire(tag, data),
+        setGrains: (change) => this.#setGrains(change),
+      },
+      onStart: (jid) => void this.#link?.ask({ cmd: "job.start", jid }, 5000).catch(() => undefined),
+      onResult: (jid) => this.#outbox.add(jid),
+    });
+    this.#session = new Session({
+      version,
+      ledger,
+      clock,
+      log,
+      grains,
+      running: () => this.#executor.jids(),
+      onOrder: (order, signature) => this.#executor.take(order, signature),
+      onMasterRecord: (bytes) => this.#follow(bytes),
+      onLink: (link) => {
+        this.#link = link;
+        this.#outbox.use(link);
+      },
+      onReady: () => {
+        log.info("connected to the master");
+        if (!this.#ready) options.onReady();
+        this.#ready = true;
+      },
+    });
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { config, log } = this.#options;
+    await this.#gather();
+    this.#setMaster(loadPin(config.pkiDir));
+    const stopped = new AbortController();
+    const connecting = this.#connect(stopped.signal);
+    connecting.catch((failure: unknown) => log.error("connection loop ended", { failure: messageOf(failure) }));
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    log.info("stopping", { running: this.#executor.jids().length });
+    await this.#executor.stop(config.shutdownTimeoutMs);
+    for (let waited = 0; !this.#outbox.empty && this.#link !== undefined && waited < 20; waited += 1)
+      await sleep(100, undefined);
+    stopped.abort();
+    await connecting.catch(() => undefined);
+  }
+
+  async #connect(signal: AbortSignal): Promise<void> {
+    const { config, log } = this.#options;
+    const keys = {
+      box: loadSecret(config.pkiDir, "minion", "box"),
+      curve: loadSecret(config.pkiDir, "minion", "curve"),
+    };
+    const bootId = randomBytes(8);
+    let counter = 0;
+    for (let failures = 0; !signal.aborted; failures += 1) {
+      const host = config.masters[failures % config.masters.length] ?? "localhost";
+      if (this.#master === undefined || failures >= failuresBeforeEnrolment * config.masters.length) {
+        const accepted = await this.#enrol(host, signal);
+        if (signal.aborted) return;
+        if (accepted) failures = 0;
+      }
+      const master = this.#master;
+      if (master === undefined) continue;
+      const started = Date.now();
+      try {
+        const ports = { requestPort: config.masterPort, publishPort: config.publishPort };
+        await this.#session.run(
+          { host, ...ports, keys, record: this.#record, master, bootId, nextCounter: () => (counter += 1) },
+          signal,
+        );
+      } catch (failure) {
+        const code = failure instanceof Refused ? failure.code : undefined;
+        log.warn("no link to the master, trying again", {
+          host,
+          reason: messageOf(failure),
+          ...(code !== undefined && { code }),
+        });
+      }
+      if (Date.now() - started > 60_000) failures = 0;
+      await sleep(delay(failures, { minMs: 100, maxMs: 30_000 }, Math.random), signal);
+    }
+  }
+
+  /** Asks on the enrolment port; true when the master says that this key is accepted. */
+  async #enrol(host: string, signal: AbortSignal): Promise<boolean> {
+    const { config, log } = this.#options;
+    // With a pin a closed enrolment port must not keep us from a master that works: a bounded try, then the link again.
+    const bounded = this.#master === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(5000)]);
+    const accepted = await enrol({
+      host,
+      port: config.enrollPort,
+      signer: new Signer(loadSecret(config.pkiDir, "minion", "sign")),
+      record: this.#record,
+      masterFinger: config.masterFinger,
+      token: config.token,
+      pkiDir: config.pkiDir,
+      maxDelayMs: config.acceptanceWaitMs,
+      log,
+      signal: bounded,
+    });
+    if (accepted !== undefined) this.#setMaster(accepted);
+    return accepted !== undefined;
+  }
+
+  #setMaster(record: KeyRecord | undefined): void {
+    this.#master = record;
+    this.#verifier = record === undefined ? undefined : new Verifier(record.sign);
+  }
+
+  /** The master's record came with a hello: a rotation is followed forward only (W10). */
+  #follow(bytes: Uint8Array): void {
+    const { config, log } = this.#options;
+    const known = this.#master;
+    const record = verifyKeyRecord(bytes);
+    if (known === undefined || !equalBytes(known.sign, record.sign) || record.number <= known.number) return;
+    savePin(config.pkiDir, record);
+    this.#setMaster(record);
+    log.info("the master has new keys", { number: record.number });
+  }
+
+  async #gather(): Promise<void> {
+    const { config, version } = this.#options;
+    const master = config.masters[0] ?? "";
+    this.#grains = await gatherGrains({ id: config.id, master, version, custom: this.#custom });
+  }
+
+  async #setGrains(change: Readonly<Record<string, unknown>>): Promise<void> {
+    const { config } = this.#options;
+    const merged = { ...config.customGrains, ...this.#custom, ...change };
+    this.#custom = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined));
+    await saveGrains(config.grainsFile, this.#custom);
+    await this.#gather();
+    await this.#link?.ask({ cmd: "grains", grains: { ...this.#grains } }, 5000);
+  }
+
+  async #fire(tag: string, data: Readonly<Record<string, unknown>>): Promise<void> {
+    if (this.#link === undefined) throw new Error("not connected to a master");
+    await this.#link.ask({ cmd: "event", tag, data: { ...data } }, 5000);
+  }
+}

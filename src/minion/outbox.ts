@@ -1,0 +1,94 @@
+import { sha256 } from "../crypto/primitives.ts";
+import { MsaltError, messageOf } from "../errors.ts";
+import type { Log } from "../log/log.ts";
+import type { Jid } from "../wire/ids.ts";
+import { limits } from "../wire/limits.ts";
+import type { Ledger } from "./ledger.ts";
+import { type Link, Refused } from "./link.ts";
+
+const inFlight = 8;
+const askMs = 10_000;
+
+/** Sends the results that the ledger holds until the master says that it has them (P3). Works over whichever link stands. */
+export class Outbox {
+  readonly #ledger: Ledger;
+  readonly #log: Log;
+  readonly #waiting = new Set<Jid>();
+  readonly #sending = new Set<Jid>();
+  #link: Link | undefined;
+
+  constructor(ledger: Ledger, log: Log) {
+    this.#ledger = ledger;
+    this.#log = log;
+    for (const jid of ledger.outbox()) this.#waiting.add(jid);
+  }
+
+  get empty(): boolean {
+    return this.#waiting.size + this.#sending.size === 0;
+  }
+
+  add(jid: Jid): void {
+    this.#waiting.add(jid);
+    this.#pump();
+  }
+
+  /** The link over which to send from now on; undefined while there is none. */
+  use(link: Link | undefined): void {
+    this.#link = link;
+    this.#pump();
+  }
+
+  #pump(): void {
+    const link = this.#link;
+    for (const jid of this.#waiting) {
+      if (link === undefined || this.#sending.size >= inFlight) return;
+      if (this.#sending.has(jid)) continue;
+      this.#waiting.delete(jid);
+      this.#sending.add(jid);
+      void this.#send(link, jid)
+        .catch((failure: unknown) => this.#failed(jid, failure))
+        .then((pauseMs) => {
+          const again = (): void => {
+            this.#sending.delete(jid);
+            this.#pump();
+          };
+          if (pauseMs === undefined) return again();
+          this.#waiting.add(jid);
+          setTimeout(again, pauseMs);
+        });
+    }
+  }
+
+  async #send(link: Link, jid: Jid): Promise<undefined> {
+    const result = await this.#ledger.result(jid);
+    if (result === undefined) return;
+    const { fun, state, retcode, success, out, ret } = result;
+    const hash = sha256(ret);
+    const meta = { cmd: "job.return", jid, fun, state, retcode, success, ...(out !== undefined && { out }) } as const;
+    // A part that is not taken is asked for again; the bound only ends a master that never has enough.
+    for (let offset = 0, parts = 0; parts < 100; parts += 1) {
+      const data = ret.subarray(offset, offset + limits.resultPartBytes);
+      const reply = await link.ask({ ...meta, total: ret.length, offset, sha256: hash, data }, askMs);
+      if (reply.stored) return void (await this.#ledger.ack(jid));
+      offset = reply.have;
+    }
+    throw new MsaltError("ERR_TIMEOUT", "the master keeps asking for parts of a result");
+  }
+
+  /** After how long to try again; undefined when the master will never take it. */
+  async #failed(jid: Jid, failure: unknown): Promise<number | undefined> {
+    if (
+      failure instanceof Refused &&
+      (failure.code === "E_NOT_TARGETED" || failure.code === "E_SCHEMA" || failure.code === "E_SIZE")
+    ) {
+      this.#log.error("the master does not want a result, it stays in the ledger until it is forgotten", {
+        jid,
+        reason: failure.message,
+      });
+      await this.#ledger.ack(jid);
+      return undefined;
+    }
+    this.#log.debug("a result was not taken, trying again", { jid, failure: messageOf(failure) });
+    return failure instanceof Refused ? (failure.retryMs ?? 1000) : 200 + Math.random() * 800;
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * Keeps a minion connected (DESIGN §7): hello → subscribe → ready → sync → heartbeats, and from the start again whenever the
+ * subscription broke, a heartbeat went unanswered or the master knows no session. The record on the master is the truth: what
+ * a lost publication would have said comes with the next `sync`.
+ */
+import type { OpenedPublication } from "../crypto/publication.ts";
+import { MsaltError, messageOf } from "../errors.ts";
+import { delay } from "../lib/backoff.ts";
+import { sleep } from "../lib/deadline.ts";
+import type { Log } from "../log/log.ts";
+import type { Jid } from "../wire/ids.ts";
+import { limits } from "../wire/limits.ts";
+import { protocolVersion, type Replies } from "../wire/loads.ts";
+import type { MasterClock } from "./clock.ts";
+import type { Ledger } from "./ledger.ts";
+import { Link, type LinkOptions, Refused } from "./link.ts";
+
+const helloMs = 5000;
+const readyMs = 500;
+const readyTries = 10;
+/** Connections are remade about daily, so that their forward secrecy is worth something (W15). */
+const remakeMs = 86_400_000;
+
+export interface SessionOptions {
+  readonly version: string;
+  readonly ledger: Ledger;
+  readonly clock: MasterClock;
+  readonly log: Log;
+  readonly grains: () => Readonly<Record<string, unknown>>;
+  readonly running: () => Jid[];
+  readonly onOrder: (order: Uint8Array, signature: Uint8Array) => void;
+  readonly onMasterRecord: (record: Uint8Array) => void;
+  /** The link that works now; undefined when there is none. */
+  readonly onLink: (link: Link | undefined) => void;
+  readonly onReady: () => void;
+}
+
+/** One link from its first hello to its end. */
+export class Session {
+  readonly #options: SessionOptions;
+  #link: Link | undefined;
+  #ready: (() => void) | undefined;
+  #sequence = 0;
+  /** Why the present round is over; a new hello follows. */
+  #again: AbortController = new AbortController();
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Runs until the link is dead: then the caller makes a new one.
+   * @throws Refused when the master says no to a hello, MsaltError `ERR_TIMEOUT` when it is silent.
+   */
+  async run(how: Omit<LinkOptions, "onPublication" | "onLink" | "onError">, signal: AbortSignal): Promise<void> {
+    const { log, onLink } = this.#options;
+    const link = await Link.open({
+      ...how,
+      onPublication: (publication) => this.#onPublication(publication),
+      onLink: (state) => {
+        if (state === "down") this.#again.abort();
+      },
+      onError: (failure) => log.debug("a frame was not understood", { failure: messageOf(failure) }),
+    });
+    this.#link = link;
+    const end = Date.now() + remakeMs * (0.75 + Math.random() / 2);
+    try {
+      let failures = 0;
+      while (!signal.aborted && Date.now() < end) {
+        this.#again = new AbortController();
+        const round = AbortSignal.any([signal, this.#again.signal]);
+        try {
+          await this.#round(link, round);
+          failures = 0;
+        } catch (failure) {
+          if (round.aborted) failures = 0;
+          else throw failure;
+        }
+        // A master that restarts breaks every connection at once: spread the return of its minions.
+        await sleep(delay(failures, { minMs: 100, maxMs: 1000 }, Math.random), signal);
+      }
+    } finally {
+      onLink(undefined);
+      link.close();
+      this.#link = undefined;
+    }
+  }
+
+  async #round(link: Link, signal: AbortSignal): Promise<void> {
+    const { ledger, clock, grains, onLink, onReady, onMasterRecord, version } = this.#options;
+    const own = { id: Buffer.from(ledger.id), count: ledger.count };
+    const hello = await link.ask({ cmd: "hello", protocol: protocolVersion, version, ledger: own }, helloMs);
+    clock.set(hello.time);
+    onMasterRecord(hello.masterRecord);
+    await this.#subscribe(link, hello, signal);
+    onLink(link);
+    await this.#sync(link);
+    onReady();
+    await link.ask({ cmd: "grains", grains: grains() }, helloMs);
+    await this.#heartbeats(link, signal);
+  }
+
+  /** Resolves when the publisher has said that the subscription works. */
+  async #subscribe(link: Link, hello: Replies["hello"], signal: AbortSignal): Promise<void> {
+    const answered = new Promise<boolean>((resolve) => {
+      this.#ready = () => resolve(true);
+    });
+    this.#sequence = 0;
+    for (let attempt = 0; attempt < readyTries && !signal.aborted; attempt += 1) {
+      link.subscribe(hello);
+      if (await Promise.race([answered, sleep(readyMs, signal).then(() => false)])) return;
+    }
+    throw new MsaltError("ERR_TIMEOUT", "the publisher does not answer the subscription");
+  }
+
+  async #sync(link: Link): Promise<void> {
+    for (;;) {
+      const { jobs, more, time } = await link.ask({ cmd: "sync" }, helloMs);
+      this.#options.clock.set(time);
+      for (const { body, signature } of jobs) this.#options.onOrder(body, signature);
+      if (!more) return;
+    }
+  }
+
+  async #heartbeats(link: Link, signal: AbortSignal): Promise<void> {
+    for (let misses = 0; ;) {
+      await sleep(limits.heartbeatMs * (0.8 + Math.random() * 0.4), signal);
+      if (signal.aborted) return;
+      try {
+        const running = this.#options.running().slice(0, 1000);
+        const reply = await link.ask({ cmd: "heartbeat", running, topic: link.topic }, helloMs);
+        misses = 0;
+        this.#options.clock.set(reply.time);
+        await this.#options.ledger.tick();
+        if (!reply.known) return;
+        if (reply.outstanding > 0) await this.#sync(link);
+      } catch (failure) {
+        if (failure instanceof Refused && (failure.code === "E_RATE" || failure.code === "E_BUSY")) continue;
+        misses += 1;
+        if (failure instanceof Refused || misses >= 2) throw failure;
+      }
+    }
+  }
+
+  #onPublication(publication: OpenedPublication): void {
+    const { sequence } = publication;
+    if (publication.kind === "ready") {
+      this.#sequence = sequence;
+      this.#ready?.();
+      return;
+    }
+    const gap = sequence > this.#sequence + 1;
+    this.#sequence = Math.max(sequence, this.#sequence);
+    this.#options.onOrder(publication.order, publication.signature);
+    const link = this.#link;
+    if (gap && link !== undefined) {
+      void this.#sync(link).catch((failure: unknown) =>
+        this.#options.log.debug("sync failed", { failure: messageOf(failure) }),
+      );
+    }
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * A runner is a function on the master's side. It runs in the tool that asks (msalt-run, later the HTTP API) over the local
+ * commands, so that the controller does nothing but own the record.
+ */
+import type { Job, Target } from "../job/types.ts";
+import { formatJidTime, type Jid } from "../wire/ids.ts";
+import type { LocalCommand, LocalLoad, LocalReplies } from "../wire/local.ts";
+
+/** What a runner may use. */
+export interface RunnerContext {
+  call<C extends LocalCommand>(cmd: C, load: LocalLoad<C>): Promise<LocalReplies[C]>;
+  /** Every stored result of a job, decoded. */
+  returns(jid: Jid): AsyncIterable<{ readonly id: string; readonly target: Target; readonly value: unknown }>;
+}
+
+export interface RunnerArguments {
+  readonly arg: readonly unknown[];
+  readonly kwarg: Readonly<Record<string, unknown>>;
+}
+
+export interface Runner {
+  readonly name: string;
+  readonly summary: string;
+  /** Names of positional arguments; a trailing `?` makes one optional. */
+  readonly params: readonly string[];
+  /** Named arguments it takes beside them. */
+  readonly keywords?: readonly string[];
+  readonly run: (args: RunnerArguments, context: RunnerContext) => Promise<unknown>;
+}
+
+/** A job under the field names of Salt's job runners. */
+export function jobFields({ arg, fun, jid, tgt, tgtType, user, options }: Job): Record<string, unknown> {
+  return {
+    Arguments: arg,
+    Function: fun,
+    ...(options.metadata !== undefined && { Metadata: options.metadata }),
+    StartTime: formatJidTime(jid),
+    Target: tgt,
+    "Target-type": tgtType,
+    User: user,
+  };
+}

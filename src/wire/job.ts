@@ -1,0 +1,53 @@
+import type { Jid, MinionId } from "./ids.ts";
+import type { RunState } from "./loads.ts";
+
+/** DESIGN §6. The first three are open, the others terminal. */
+export const targetStates = ["waiting", "sent", "running", "succeeded", "failed", "timed_out", "killed", "lost", "skipped", "expired"] as const;
+export type TargetState = "waiting" | "sent" | "running" | "skipped" | "expired" | RunState;
+
+export interface JobOptions {
+  /** Kill the run on the minion after so many milliseconds. */
+  readonly timeoutMs?: number;
+  /** How long the submitting command line waits; part of the record because the default lifetime follows from it. */
+  readonly waitMs?: number;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+/** One accepted command, as the store keeps it. Times are the master's, milliseconds since 1970. */
+export interface Job {
+  readonly jid: Jid;
+  readonly user: string;
+  readonly fun: string;
+  /** As Salt shows them: positional values, then at most one map marked `__kwarg__`. */
+  readonly arg: readonly unknown[];
+  /** The words as typed, when the job came from a command line. */
+  readonly words?: readonly string[];
+  readonly tgt: string;
+  readonly tgtType: string;
+  readonly options: JobOptions;
+  readonly created: number;
+  readonly notAfter: number;
+  /** The resolved targets: exactly who must answer. */
+  readonly minions: readonly MinionId[];
+  /** Names in a list target without an accepted key. */
+  readonly missing: readonly string[];
+}
+
+/** What the record knows of one target. Without a stored row a target is `waiting` or `sent`. */
+export interface Target {
+  readonly id: MinionId;
+  readonly state: TargetState;
+  /** Why it ended so, in one clause, where the state alone does not say. */
+  readonly reason?: string;
+  readonly started?: number;
+  readonly ended?: number;
+  readonly retcode?: number;
+  readonly success?: boolean;
+  readonly out?: string;
+  /** The encoded return value; left out where only states were asked for. */
+  readonly ret?: Uint8Array;
+  /** The result came after the target had been given up as expired or lost. */
+  readonly late?: boolean;
+  /** Further, different results that came for this target; the first stays. */
+  readonly conflicts?: number;
+}

@@ -1,0 +1,238 @@
+/** A whole msalt on loopback, started from `dist/` as a user would start it: real processes, real sockets, real keys. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const checkout = join(import.meta.dirname, "../..");
+const dist = join(checkout, "dist");
+
+export interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** One running program and what it has said. */
+export class Proc {
+  readonly child: ChildProcess;
+  stdout = "";
+  stderr = "";
+  readonly exit: Promise<Result>;
+
+  constructor(script: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    this.child = spawn(process.execPath, [join(dist, `${script}.js`), ...args], {
+      env: { ...process.env, ...env },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    this.child.stdin?.on("error", () => undefined);
+    this.child.stdout?.on("data", (data: Buffer) => (this.stdout += data.toString()));
+    this.child.stderr?.on("data", (data: Buffer) => (this.stderr += data.toString()));
+    this.exit = new Promise((resolve) => {
+      this.child.on("close", (code) => resolve({ code, stdout: this.stdout, stderr: this.stderr }));
+    });
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  get alive(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** Resolves when its output holds `text`. */
+  async says(text: string | RegExp, timeoutMs = 20_000): Promise<void> {
+    const said = (): boolean => {
+      const all = this.stdout + this.stderr;
+      return typeof text === "string" ? all.includes(text) : text.test(all);
+    };
+    await until(`"${String(text)}" from pid ${this.pid}`, () => said() || !this.alive, timeoutMs, () => this.stdout + this.stderr);
+    if (!said()) throw new Error(`it ended before it said "${String(text)}":\n${this.stdout}${this.stderr}`);
+  }
+
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<Result> {
+    if (this.alive) this.child.kill(signal);
+    return this.exit;
+  }
+}
+
+/** Waits until `check` holds; fails with `what` after `timeoutMs`. */
+export async function until(
+  what: string,
+  check: () => boolean | Promise<boolean>,
+  timeoutMs = 20_000,
+  more: () => string = () => "",
+): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  while (!(await check())) {
+    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms in vain for ${what}\n${more()}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+export interface BusOptions {
+  readonly minions?: readonly string[];
+  /** Lines of YAML for the master's and every minion's configuration. */
+  readonly master?: string;
+  readonly minion?: string;
+  /** Keys are accepted as they come (default). */
+  readonly autoAccept?: boolean;
+  /** Parent of the bus's folders, such as a small file system. */
+  readonly dir?: string;
+}
+
+export class Bus implements AsyncDisposable {
+  readonly root: string;
+  readonly pki: string;
+  readonly options: BusOptions;
+  readonly minions = new Map<string, Proc>();
+  readonly #all: Proc[] = [];
+  master: Proc | undefined;
+  ports: Record<string, number> = {};
+
+  private constructor(options: BusOptions) {
+    this.options = options;
+    this.root = mkdtempSync(join(options.dir ?? tmpdir(), "msalt-"));
+    mkdirSync(join(checkout, "pki"), { recursive: true });
+    this.pki = mkdtempSync(join(checkout, "pki", "test-"));
+  }
+
+  /** Master and minions up, keys accepted and connected. */
+  static async start(options: BusOptions = {}): Promise<Bus> {
+    const bus = new Bus(options);
+    try {
+      await bus.startMaster();
+      const ids = options.minions ?? ["m1", "m2"];
+      await Promise.all(ids.map((id) => bus.startMinion(id, options.autoAccept !== false)));
+    } catch (failure) {
+      await bus[Symbol.asyncDispose]();
+      throw failure;
+    }
+    return bus;
+  }
+
+  get masterRoot(): string {
+    return join(this.root, "master");
+  }
+
+  minionRoot(id: string): string {
+    return join(this.root, id);
+  }
+
+  async startMaster(ready = true): Promise<Proc> {
+    const { publish_port = 0, ret_port = 0, enroll_port = 0 } = this.ports;
+    this.configure(
+      this.masterRoot,
+      "master",
+      `interface: 127.0.0.1\npublish_port: ${publish_port}\nret_port: ${ret_port}\nenroll_port: ${enroll_port}\nid: master\n` +
+        `pki_dir: ${this.pki}/master\nauto_accept: ${this.options.autoAccept !== false}\n${this.options.master ?? ""}\n`,
+    );
+    this.master = this.track(new Proc("msalt-master", ["--root-dir", this.masterRoot]));
+    if (!ready) return this.master;
+    await this.master.says("msalt-master ready");
+    for (const [, name, port] of this.master.stdout.matchAll(/(\w+_port)=(\d+)/g)) this.ports[name ?? ""] = Number(port);
+    return this.master;
+  }
+
+  async startMinion(id: string, ready = true, args: readonly string[] = []): Promise<Proc> {
+    const { publish_port, ret_port, enroll_port } = this.ports;
+    this.configure(
+      this.minionRoot(id),
+      "minion",
+      `master: 127.0.0.1\nid: ${id}\npublish_port: ${publish_port}\nmaster_port: ${ret_port}\nenroll_port: ${enroll_port}\n` +
+        `pki_dir: ${this.pki}/${id}\nacceptance_wait_time: 1\n${this.options.minion ?? ""}\n`,
+    );
+    const minion = this.track(new Proc("msalt-minion", ["--root-dir", this.minionRoot(id), ...args]));
+    this.minions.set(id, minion);
+    if (ready) await minion.says("msalt-minion ready");
+    return minion;
+  }
+
+  configure(root: string, file: string, text: string): void {
+    mkdirSync(join(root, "etc/msalt"), { recursive: true, mode: 0o755 });
+    writeFileSync(join(root, "etc/msalt", file), text, { mode: 0o644 });
+  }
+
+  track(proc: Proc): Proc {
+    this.#all.push(proc);
+    return proc;
+  }
+
+  minion(id: string): Proc {
+    const found = this.minions.get(id);
+    if (found === undefined) throw new Error(`no minion ${id}`);
+    return found;
+  }
+
+  spawn(tool: string, ...args: string[]): Proc {
+    return this.track(new Proc(tool, ["--root-dir", this.masterRoot, ...args]));
+  }
+
+  msalt(...args: string[]): Promise<Result> {
+    return this.spawn("msalt", ...args).exit;
+  }
+
+  run(...args: string[]): Promise<Result> {
+    return this.spawn("msalt-run", ...args).exit;
+  }
+
+  key(...args: string[]): Promise<Result> {
+    return this.spawn("msalt-key", ...args).exit;
+  }
+
+  /** Submits with --async and gives the jid. */
+  async submit(...args: string[]): Promise<string> {
+    const { stdout, stderr } = await this.msalt("--async", ...args);
+    const jid = /job ID: (\d{20})/.exec(stdout)?.[1];
+    if (jid === undefined) throw new Error(`no jid: ${stdout}${stderr}`);
+    return jid;
+  }
+
+  /** What `jobs.lookup` shows of a job, by minion. */
+  async lookup(jid: string): Promise<Record<string, unknown>> {
+    const { stdout, stderr } = await this.run("jobs.lookup", jid, "--out=json");
+    if (stdout === "") throw new Error(stderr);
+    return JSON.parse(stdout) as Record<string, unknown>;
+  }
+
+  /** Waits until these minions (default: all) are connected. */
+  async connected(ids: readonly string[] = [...this.minions.keys()]): Promise<void> {
+    await until(`${ids.join(", ")} connected`, async () => {
+      const { stdout } = await this.run("manage.up", "--out=json");
+      const up = stdout === "" ? [] : (JSON.parse(stdout) as string[]);
+      return ids.every((id) => up.includes(id));
+    });
+  }
+
+  /** Pids of the master's processes of one kind. */
+  pidsOf(role: "controller" | "publisher" | "reqserver" | "worker"): number[] {
+    return childrenOf(this.master?.pid ?? 0).filter((pid) => commandOf(pid).includes(`master-${role}.js`));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const minion of this.minions.values()) if (minion.alive) minion.child.kill("SIGKILL");
+    if (this.master?.alive === true) this.master.child.kill("SIGTERM");
+    const force = setTimeout(() => this.master?.child.kill("SIGKILL"), 12_000);
+    await Promise.all(this.#all.map((proc) => (proc.alive && proc !== this.master ? proc.stop("SIGKILL") : proc.exit)));
+    clearTimeout(force);
+    rmSync(this.root, { recursive: true, force: true });
+    rmSync(this.pki, { recursive: true, force: true });
+  }
+}
+
+export function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+export function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  } catch {
+    return "";
+  }
+}
