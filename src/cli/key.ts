@@ -1,8 +1,7 @@
 /** `msalt-key`: which minions may talk to the master. Salt's options and texts; what failed is said on stderr. */
-import { type Command, CommanderError } from "commander";
+import { CommanderError } from "commander";
 import { MsaltError } from "../errors.ts";
 import { compileGlob } from "../lib/glob.ts";
-import { version } from "../lib/version.ts";
 import { isOutputter, outputters, render } from "../output/render.ts";
 import {
   type KeyAct,
@@ -14,6 +13,7 @@ import {
   maxKeysPerChange,
   parseKeyReply,
 } from "../wire/keys.ts";
+import { type Flags, keyProgram, listStates, onlyAction } from "./key-options.ts";
 import {
   type Chosen,
   actTexts,
@@ -31,7 +31,7 @@ import {
   statesOf,
   valueDocument,
 } from "./key-text.ts";
-import { type SharedOptions, exits, program } from "./tool.ts";
+import { type SharedOptions, exits } from "./tool.ts";
 
 export interface KeyIo {
   /** Asks the controller; `shared` are the options with which to find it. */
@@ -41,61 +41,6 @@ export interface KeyIo {
   /** Prints the question and reads one line; undefined when nobody sits at a terminal. */
   readonly ask: ((question: string) => Promise<string>) | undefined;
   readonly color: boolean;
-}
-
-interface Flags extends SharedOptions {
-  readonly list?: string;
-  readonly accept?: string;
-  readonly reject?: string;
-  readonly delete?: string;
-  readonly print?: string;
-  readonly finger?: string;
-  readonly listAll?: boolean;
-  readonly acceptAll?: boolean;
-  readonly rejectAll?: boolean;
-  readonly deleteAll?: boolean;
-  readonly printAll?: boolean;
-  readonly fingerAll?: boolean;
-  readonly token?: boolean;
-  readonly expires?: string;
-  readonly includeAll?: boolean;
-  readonly includeAccepted?: boolean;
-  readonly includeRejected?: boolean;
-  readonly includeDenied?: boolean;
-  readonly yes?: boolean;
-  readonly quiet?: boolean;
-  readonly output?: string;
-  readonly outputIndent?: string;
-  readonly color?: boolean;
-  readonly forceColor?: boolean;
-}
-
-function keyProgram(): Command {
-  return program("msalt-key", version, "Accept, reject, delete and show the keys of minions.", "--log-level <level>")
-    .option("-l, --list <state>", "list the keys of one state: acc, pre (or un), rej, den, all")
-    .option("-L, --list-all", "list all keys; this is what happens without an option")
-    .option("-a, --accept <glob>", "accept the unaccepted keys that match; a fingerprint works too")
-    .option("-A, --accept-all", "accept all unaccepted keys")
-    .option("-r, --reject <glob>", "reject the unaccepted keys that match")
-    .option("-R, --reject-all", "reject all unaccepted keys")
-    .option("-d, --delete <glob>", "delete the keys that match, whatever their state")
-    .option("-D, --delete-all", "delete all keys")
-    .option("-p, --print <glob>", "print the public keys that match")
-    .option("-P, --print-all", "print all public keys")
-    .option("-f, --finger <glob>", "print the fingerprints of the keys that match")
-    .option("-F, --finger-all", "print all fingerprints, the master's own first")
-    .option("--include-all", "accept and reject: look at all other states too")
-    .option("--include-accepted", "reject: look at accepted keys too")
-    .option("--include-rejected", "accept: look at rejected keys too")
-    .option("--include-denied", "accept and reject: look at denied keys too")
-    .option("--token", "make a one-time token: the minion that is given it is accepted at once")
-    .option("--expires <time>", "how long the token may be used: 90s, 15m, 1h, 7d (default: 1h)")
-    .option("-y, --yes", "do not ask")
-    .option("-q, --quiet", "print nothing but errors")
-    .option("--out, --output <name>", `${outputters.join(", ")}, quiet`)
-    .option("--out-indent, --output-indent <n>", "indent of json and yaml; negative: one line")
-    .option("--no-color", "no colours")
-    .option("--force-color", "colours even when the output is no terminal");
 }
 
 /** Exit code of `msalt-key`. @throws MsaltError what `io.call` throws; wrong use is said on stderr and gives 64. */
@@ -115,13 +60,6 @@ export async function keyCommand(argv: readonly string[], io: KeyIo): Promise<nu
   }
 }
 
-/** Options of which one at most may be given, in the order in which they are looked for. */
-const actions = [
-  ...(["list", "listAll", "accept", "acceptAll", "reject", "rejectAll", "delete", "deleteAll"] as const),
-  ...(["print", "printAll", "finger", "fingerAll", "token"] as const),
-];
-type Action = (typeof actions)[number];
-
 class KeyTool {
   readonly #flags: Flags;
   readonly #io: KeyIo;
@@ -133,10 +71,12 @@ class KeyTool {
     this.#io = io;
     const { output } = flags;
     this.#quiet = flags.quiet === true || output === "quiet";
-    this.#color = flags.forceColor === true || (flags.color !== false && io.color);
-    if (output !== undefined && output !== "quiet" && !isOutputter(output)) {
-      const known = [...outputters, "quiet"].join(", ");
-      throw new MsaltError("ERR_USAGE", `--out: no outputter ${JSON.stringify(output)}; there are ${known}`);
+    this.#color = flags.forceColour === true || (flags.colour !== false && io.color);
+    if (output !== undefined && !isOutputter(output)) {
+      throw new MsaltError(
+        "ERR_USAGE",
+        `--out: no outputter ${JSON.stringify(output)}; there are ${outputters.join(", ")}`,
+      );
     }
   }
 
@@ -253,7 +193,11 @@ class KeyTool {
   }
 
   /** The keys that a comma list of globs and fingerprints names; without one, all. Says what matched nothing. */
-  #select(list: KeyList, pattern: string | undefined, states: readonly KeyState[]): { chosen: Chosen[]; failed: boolean } {
+  #select(
+    list: KeyList,
+    pattern: string | undefined,
+    states: readonly KeyState[],
+  ): { chosen: Chosen[]; failed: boolean } {
     const complain = (part: string): void =>
       this.#io.stderr(`The key glob '${part}' does not match any ${orList(states)} keys.\n`);
     if (pattern === undefined) {
@@ -277,7 +221,9 @@ class KeyTool {
     for (const id of ambiguous) {
       const keys = chosen.filter(({ key }) => key.id === id);
       const lines = keys.map(({ key, state }) => `  ${colons(key.fingerprint)} (${stateTexts[state].word})\n`).join("");
-      this.#io.stderr(`msalt-key: error: ${keys.length} keys stand under the id ${id}; accept one by its fingerprint:\n${lines}`);
+      this.#io.stderr(
+        `msalt-key: error: ${keys.length} keys stand under the id ${id}; accept one by its fingerprint:\n${lines}`,
+      );
     }
     return chosen.filter(({ key }) => !ambiguous.has(key.id));
   }
@@ -303,25 +249,6 @@ class KeyTool {
   #note(lines: readonly string[]): void {
     if (!this.#quiet) for (const line of lines) this.#io.stderr(`${line}\n`);
   }
-}
-
-function onlyAction(flags: Flags): Action {
-  const given = actions.filter((name) => flags[name] !== undefined);
-  const [first = "listAll", second] = given;
-  if (second !== undefined) {
-    throw new MsaltError("ERR_USAGE", `the options ${longFlag(first)} and ${longFlag(second)} exclude each other`);
-  }
-  return first;
-}
-
-const longFlag = (name: Action): string => `--${name.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)}`;
-
-function listStates(word: string): readonly KeyState[] {
-  if (word === "all") return keyStates;
-  if (word === "pre" || word.startsWith("un")) return ["pending"];
-  const state = (["accepted", "rejected", "denied"] as const).find((name) => word.startsWith(name.slice(0, 3)));
-  if (state === undefined) throw new MsaltError("ERR_USAGE", `'${word}' is not a valid argument to '--list'`);
-  return [state];
 }
 
 function matcher(part: string): (key: KeyView) => boolean {

@@ -68,12 +68,13 @@ export class LocalClient {
     try {
       const answer = await new Promise<Record<string, unknown>>((resolve, reject) => {
         const fail = (what: string): void => reject(new MsaltError("ERR_MASTER_UNREACHABLE", what, { hint }));
+        this.#waiting.set(n, resolve);
         timer = setTimeout(fail, connectMs, "the msalt master cannot be contacted: nobody listens on its socket");
         void this.#connected.then(() => {
+          if (!this.#waiting.has(n)) return;
           clearTimeout(timer);
           timer = setTimeout(fail, answerMs, `the msalt master did not answer within ${answerMs / 1000} s`);
         });
-        this.#waiting.set(n, resolve);
         void this.#channel.send([encode({ secret: this.#secret, n, cmd, load })]);
       });
       if ("error" in answer) throw errorOf(answer["error"]);

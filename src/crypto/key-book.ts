@@ -1,5 +1,5 @@
 /**
- * The master's book of minions, on disk through `keystore.ts`: one file per key, in one folder per state. `minions/` names
+ * The master's book of minions, on disk: one file per key, in one folder per state. `minions/` names
  * its files after the id, because one key at most is accepted for an id; in the other folders several keys may stand for
  * one id, so the name is `<id>@<key id>`, which no id can be. A key changes its state by a rename: it has one state always.
  */
@@ -8,7 +8,6 @@ import { messageOf } from "../errors.ts";
 import { type KeyId, type MinionId, isMinionId } from "../wire/ids.ts";
 import { type KeyRecord, encodeKeyRecord } from "../wire/key-record.ts";
 import type { KeyState } from "../wire/keys.ts";
-import { verifyKeyRecord } from "./keys.ts";
 import {
   ensureFolder,
   listKeyFiles,
@@ -18,7 +17,8 @@ import {
   syncFolder,
   toBase64,
   writeKeyFile,
-} from "./keystore.ts";
+} from "./key-file.ts";
+import { verifyKeyRecord } from "./keys.ts";
 import { keyIdOf } from "./primitives.ts";
 
 const folders: Readonly<Record<KeyState, string>> = {
@@ -59,10 +59,15 @@ export class KeyBook {
   keys(): BookKey[] {
     const found = new Map<KeyId, BookKey>();
     for (const state of readOrder) {
-      for (const key of this.#readFolder(folders[state], "minion-key", (name, words) => this.#parse(state, name, words))) {
+      for (const key of this.#readFolder(folders[state], "minion-key", (name, words) =>
+        this.#parse(state, name, words),
+      )) {
         const known = found.get(key.keyId);
         if (known === undefined) found.set(key.keyId, key);
-        else this.#warn(`the key of ${key.id} lies in ${folders[state]} and in ${folders[known.state]}; it counts as ${known.state}`);
+        else
+          this.#warn(
+            `the key of ${key.id} lies in ${folders[state]} and in ${folders[known.state]}; it counts as ${known.state}`,
+          );
       }
     }
     return [...found.values()];
@@ -138,16 +143,13 @@ export class KeyBook {
     const { id } = record;
     if (record.role !== "minion" || !isMinionId(id)) throw new Error("it is not the record of a minion");
     const keyId = keyIdOf(record.sign);
-    if (name !== (state === "accepted" ? id : `${id}@${keyId}`)) throw new Error(`its name does not fit the key of ${id} inside`);
+    if (name !== (state === "accepted" ? id : `${id}@${keyId}`))
+      throw new Error(`its name does not fit the key of ${id} inside`);
     return { id, keyId, record, state, since: Number(since) };
   }
 
   #times(folder: string, kind: string): Map<string, number> {
-    const parse = (name: string, [inside, time]: readonly string[]): [string, number] => {
-      if (inside !== name) throw new Error("its name does not fit what is inside");
-      return [name, Number(time)];
-    };
-    return new Map(this.#readFolder(folder, kind, parse));
+    return new Map(this.#readFolder(folder, kind, namedTime));
   }
 
   #writeTime(folder: string, kind: string, name: string, time: number): void {
@@ -171,4 +173,9 @@ export class KeyBook {
   #touch(folder: string): void {
     this.#unsynced.add(folder);
   }
+}
+
+function namedTime(name: string, [inside, time]: readonly string[]): [string, number] {
+  if (inside !== name) throw new Error("its name does not fit what is inside");
+  return [name, Number(time)];
 }

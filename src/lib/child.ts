@@ -44,12 +44,12 @@ export async function runChild(start: (settings: ChildSettings) => Promise<Runni
   delete process.env[childSettingsVariable];
   // The supervisor alone decides when to stop: a terminal's Ctrl-C reaches the whole group.
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => undefined);
-  process.on("disconnect", () => process.exit(1));
+  process.on("disconnect", leave);
   let fronts: ToChild | undefined;
   let running: Running | undefined;
   process.on("message", (message: ToChild) => {
     if ("ping" in message) tell({ pong: message.ping });
-    else if ("stop" in message) void Promise.resolve(running?.close()).finally(() => process.exit(0));
+    else if ("stop" in message) void Promise.resolve(running?.close()).finally(leave);
     else if (running === undefined) fronts = message;
     else running.onFronts?.(message.fronts);
   });
@@ -67,6 +67,11 @@ export async function runChild(start: (settings: ChildSettings) => Promise<Runni
   }
   if (fronts !== undefined && "fronts" in fronts) running.onFronts?.(fronts.fronts);
   tell({ ready: running.info ?? {} });
+}
+
+/** An ordinary exit would wait for libzmq, and that for ever for the proxy's sockets; everything worth keeping is closed. */
+function leave(): void {
+  process.kill(process.pid, "SIGKILL");
 }
 
 /** Says one thing to the supervisor; silent when it is gone. */

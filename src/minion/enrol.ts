@@ -41,10 +41,14 @@ export function askMaster({ host, port, request, timeoutMs, signal }: Question):
     socket.on("data", (part: Buffer) => {
       parts.push(part);
       size += part.length;
-      if (size > limits.enrolRecordBytes) end(new MsaltError("ERR_WIRE_INVALID", `${host} port ${port} answers too much`));
+      if (size > limits.enrolRecordBytes)
+        end(new MsaltError("ERR_WIRE_INVALID", `${host} port ${port} answers too much`));
     });
     socket.on("end", () => {
-      const none = new MsaltError("ERR_MASTER_UNREACHABLE", `${host} port ${port} closed the connection without an answer`);
+      const none = new MsaltError(
+        "ERR_MASTER_UNREACHABLE",
+        `${host} port ${port} closed the connection without an answer`,
+      );
       end(size === 0 ? none : undefined);
     });
     socket.on("error", (cause) => {
@@ -185,7 +189,8 @@ function expectedMaster({ masterFinger, pkiDir }: EnrolOptions): Uint8Array | un
   const pin = pinned && fingerprintOf(pinned.sign);
   if (masterFinger === undefined || masterFinger === "") return pin;
   const finger = Buffer.from(masterFinger.replaceAll(":", ""), "hex");
-  if (finger.length !== 32) throw new MsaltError("ERR_CONFIG_INVALID", "master_finger must be a whole SHA-256 fingerprint");
+  if (finger.length !== 32)
+    throw new MsaltError("ERR_CONFIG_INVALID", "master_finger must be a whole SHA-256 fingerprint");
   if (pin !== undefined && !equalBytes(pin, finger)) {
     const both = `${formatFingerprint(finger)}, but the pinned master is ${formatFingerprint(pin)}`;
     throw new MsaltError("ERR_KEY_FILE", `master_finger says ${both}`, {

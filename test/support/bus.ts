@@ -116,6 +116,10 @@ export class Bus implements AsyncDisposable {
     return join(this.root, "master");
   }
 
+  get sockDir(): string {
+    return join(this.masterRoot, "run/msalt/master");
+  }
+
   minionRoot(id: string): string {
     return join(this.root, id);
   }
@@ -135,13 +139,14 @@ export class Bus implements AsyncDisposable {
     return this.master;
   }
 
-  async startMinion(id: string, ready = true, args: readonly string[] = []): Promise<Proc> {
+  /** `more`: lines of YAML for this minion alone. */
+  async startMinion(id: string, ready = true, args: readonly string[] = [], more = ""): Promise<Proc> {
     const { publish_port, ret_port, enroll_port } = this.ports;
     this.configure(
       this.minionRoot(id),
       "minion",
       `master: 127.0.0.1\nid: ${id}\npublish_port: ${publish_port}\nmaster_port: ${ret_port}\nenroll_port: ${enroll_port}\n` +
-        `pki_dir: ${this.pki}/${id}\nacceptance_wait_time: 1\n${this.options.minion ?? ""}\n`,
+        `pki_dir: ${this.pki}/${id}\nacceptance_wait_time: 1\n${this.options.minion ?? ""}\n${more}\n`,
     );
     const minion = this.track(new Proc("msalt-minion", ["--root-dir", this.minionRoot(id), ...args]));
     this.minions.set(id, minion);

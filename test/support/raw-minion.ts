@@ -70,6 +70,8 @@ export class RawMinion implements Disposable {
   readonly curve: nacl.BoxKeyPair;
   readonly bootId = randomBytes(8);
   readonly frames: Buffer[] = [];
+  /** Every frame that came back on the request port, as it came. */
+  readonly answers: Buffer[] = [];
   master: MasterRecord | undefined;
   counter = 0;
   topic = Buffer.alloc(16);
@@ -131,6 +133,7 @@ export class RawMinion implements Disposable {
       curveSecretKey: z85(this.curve.secretKey),
       linger: 0,
     };
+    this[Symbol.dispose]();
     const requests = new Dealer({ ...curve, sendTimeout: 0 });
     requests.connect(`tcp://127.0.0.1:${ports["ret_port"]}`);
     const publications = new Subscriber(curve);
@@ -138,7 +141,11 @@ export class RawMinion implements Disposable {
     this.#requests = requests;
     this.#publications = publications;
     void (async () => {
-      for await (const [frame] of requests) if (frame !== undefined) this.#onReply(frame);
+      for await (const [frame] of requests) {
+        if (frame === undefined) continue;
+        this.answers.push(frame);
+        this.#onReply(frame);
+      }
     })();
     void (async () => {
       for await (const [frame] of publications) if (frame !== undefined) this.frames.push(frame);
@@ -149,8 +156,16 @@ export class RawMinion implements Disposable {
     this.#publications?.subscribe(prefix);
   }
 
+  /** Sends one message of these parts as soon as the connection takes it. */
   async sendFrames(...frames: Uint8Array[]): Promise<void> {
-    await this.#requests?.send(frames.map((frame) => Buffer.from(frame)));
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return await this.#requests?.send(frames.map((frame) => Buffer.from(frame)));
+      } catch (failure) {
+        if (tries > 150) throw failure;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
   }
 
   /** A request frame around any body; every part of it can be replaced. */
@@ -177,14 +192,7 @@ export class RawMinion implements Disposable {
     const requestId = randomBytes(16);
     const frame = this.frame(body, { requestId, ...(counter !== undefined && { counter }) });
     const answer = new Promise<RawReply>((resolve) => this.#replies.set(requestId.toString("hex"), resolve));
-    for (let tries = 0; tries < 100; tries += 1) {
-      try {
-        await this.sendFrames(frame);
-        break;
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    }
+    await this.sendFrames(frame).catch(() => undefined);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => (timer = setTimeout(resolve, timeoutMs)));
     const reply = await Promise.race([answer, late]);

@@ -34,6 +34,8 @@ export class Fronts {
   readonly #options: FrontsOptions;
   readonly #channel: Channel;
   #fronts = new Map<string, Front>();
+  /** What came from epochs that the supervisor has not named yet: after a restart fronts may be quicker than its list. */
+  #early: (readonly Uint8Array[])[] = [];
   readonly #acks = new Map<number, { missing: Set<string>; done: () => void }>();
   #count = 0;
 
@@ -64,13 +66,19 @@ export class Fronts {
     for (const [n, { missing }] of this.#acks) {
       for (const epoch of missing) if (!next.has(epoch)) this.#acked(n, epoch);
     }
+    const early = this.#early;
+    this.#early = [];
+    for (const frames of early) if (next.has(epochOf(frames))) this.receive(frames);
   }
 
   receive(frames: readonly Uint8Array[]): void {
     const [routingId, frame] = frames;
     if (routingId === undefined || frame === undefined) return;
-    const front = this.#fronts.get(Buffer.from(routingId).toString("latin1"));
-    if (front === undefined) return;
+    const front = this.#fronts.get(epochOf(frames));
+    if (front === undefined) {
+      if (this.#early.length < maxEarly) this.#early.push(frames);
+      return;
+    }
     const message = parseFromFront(frame);
     if (message.is === "ack") return this.#acked(message.n, front.epoch);
     if (message.is === "hello") {
@@ -121,6 +129,12 @@ export class Fronts {
     this.#acks.delete(n);
     entry.done();
   }
+}
+
+const maxEarly = 1000;
+
+function epochOf([routingId]: readonly Uint8Array[]): string {
+  return Buffer.from(routingId ?? []).toString("latin1");
 }
 
 const mayRole: Readonly<Record<Handled["is"], readonly FrontRole[]>> = {

@@ -17,6 +17,7 @@ export interface Accepted {
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const marksOf = ({ sign, box, curve }: KeyRecord): string[] => [sign, box, curve].map(hex);
+const orderOf = ({ id, fingerprint }: KeyView): string => `${id} ${fingerprint}`;
 
 export function fingerprintHex({ sign }: KeyRecord): string {
   return hex(fingerprintOf(sign));
@@ -65,7 +66,8 @@ export class KeyTable {
     for (const other of this.#keys.values()) {
       if (other.id === id) continue;
       if (other.id.toLowerCase() === lower) return `its id differs only in case from that of ${other.id}`;
-      if (marks.some((mark) => this.#marks.get(other.keyId)?.has(mark))) return `one of its keys belongs to minion ${other.id}`;
+      if (marks.some((mark) => this.#marks.get(other.keyId)?.has(mark)))
+        return `one of its keys belongs to minion ${other.id}`;
     }
     return undefined;
   }
@@ -122,8 +124,7 @@ export class KeyTable {
       const fingerprint = fingerprintHex(record);
       views[state].push({ id, fingerprint, record: encodeKeyRecord(record), since, ...deletedBefore });
     }
-    const order = (key: KeyView): string => `${key.id} ${key.fingerprint}`;
-    for (const keys of Object.values(views)) keys.sort((a, b) => (order(a) < order(b) ? -1 : 1));
+    for (const keys of Object.values(views)) keys.sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
     return views;
   }
 

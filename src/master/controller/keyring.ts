@@ -4,7 +4,14 @@
  * the configuration, which does not cover a key that was deleted before.
  */
 import { makeEnrolReply, tokenKey, type VerifiedEnrolRequest, verifyEnrolRequest } from "../../crypto/enrolment.ts";
-import { type Signer, equalBytes, fingerprintOf, formatFingerprint, keyIdOf, randomBytes } from "../../crypto/primitives.ts";
+import {
+  type Signer,
+  equalBytes,
+  fingerprintOf,
+  formatFingerprint,
+  keyIdOf,
+  randomBytes,
+} from "../../crypto/primitives.ts";
 import { MsaltError, messageOf } from "../../errors.ts";
 import { TokenBucket } from "../../lib/token-bucket.ts";
 import type { EnrolState } from "../../wire/enrolment.ts";
@@ -158,7 +165,8 @@ export class Keyring {
     const next = state === "pending" || state === "denied" ? this.#judge(asked, id, keyId) : state;
     if (next !== state && next !== "rejected") this.#table.move(key, next);
     this.#table.book.sync();
-    if (next !== "rejected" && (next !== state || (next === "accepted" && !sameRecord))) this.#announce(key, actOf[next]);
+    if (next !== "rejected" && (next !== state || (next === "accepted" && !sameRecord)))
+      this.#announce(key, actOf[next]);
     return next;
   }
 
@@ -182,7 +190,8 @@ export class Keyring {
   /** Why a record that is not the one we have must not stand; undefined when it may. */
   #refusal(id: MinionId, record: KeyRecord, known: Key | undefined): string | undefined {
     if (known !== undefined && known.id !== id) return `its sign key belongs to minion ${known.id}`;
-    if (known !== undefined && record.number <= known.record.number) return "its key record is older than the one known";
+    if (known !== undefined && record.number <= known.record.number)
+      return "its key record is older than the one known";
     return this.#table.conflict(id, record);
   }
 

@@ -96,7 +96,10 @@ export class EnrolmentListener {
     socket.on("data", (chunk) => {
       have = Buffer.concat([have, chunk]);
       const size = enrolRequestSize(have);
-      if (have.length > limits.enrolRecordBytes || (size !== undefined && (size > limits.enrolRecordBytes || have.length > size))) {
+      if (
+        have.length > limits.enrolRecordBytes ||
+        (size !== undefined && (size > limits.enrolRecordBytes || have.length > size))
+      ) {
         return drop("size");
       }
       if (have.length !== size || complete) return;
@@ -154,12 +157,22 @@ function networkOf(address: string): string {
 function listenError(cause: Error, host: string, port: number): MsaltError {
   const code = (cause as { code?: string }).code;
   if (code === "EADDRINUSE") {
-    return new MsaltError("ERR_PORT_IN_USE", `port ${port} (enroll_port) on ${host} is in use`, {
-      port,
-      hint: `find its user with: ss -ltnp 'sport = :${port}'; or give enroll_port another number here and on the minions`,
-    }, { cause });
+    return new MsaltError(
+      "ERR_PORT_IN_USE",
+      `port ${port} (enroll_port) on ${host} is in use`,
+      {
+        port,
+        hint: `find its user with: ss -ltnp 'sport = :${port}'; or give enroll_port another number here and on the minions`,
+      },
+      { cause },
+    );
   }
-  return new MsaltError("ERR_CONFIG_INVALID", `cannot listen on ${host} port ${port} (enroll_port): ${messageOf(cause)}`, {
-    hint: "check interface and enroll_port in the master's configuration",
-  }, { cause });
+  return new MsaltError(
+    "ERR_CONFIG_INVALID",
+    `cannot listen on ${host} port ${port} (enroll_port): ${messageOf(cause)}`,
+    {
+      hint: "check interface and enroll_port in the master's configuration",
+    },
+    { cause },
+  );
 }

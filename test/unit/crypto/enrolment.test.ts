@@ -39,7 +39,8 @@ describe("verifyEnrolRequest", () => {
 
   it("refuses every flipped bit", () => {
     for (let at = 0; at < request.length; at += 1) {
-      for (const bit of [0, 7]) expect(() => verifyEnrolRequest(flip(request, at, bit)), `byte ${at}`).toThrow(code("ERR_WIRE_INVALID"));
+      for (const bit of [0, 7])
+        expect(() => verifyEnrolRequest(flip(request, at, bit)), `byte ${at}`).toThrow(code("ERR_WIRE_INVALID"));
     }
   });
 
@@ -94,7 +95,9 @@ describe("verifyEnrolReply", () => {
   });
 
   it("HS-08: refuses another good record of the same master under the same signature", () => {
-    const newer = encodeKeyRecord(makeKeyRecord("master", "master", { ...fixedKeys("new"), sign: master.keys.sign }, 2));
+    const newer = encodeKeyRecord(
+      makeKeyRecord("master", "master", { ...fixedKeys("new"), sign: master.keys.sign }, 2),
+    );
     const changed = encodeEnrolReply({ ...parseEnrolReply(reply), record: newer });
     expect(() => verifyEnrolReply(changed, request)).toThrow(code("ERR_WIRE_INVALID"));
   });

@@ -1,3 +1,4 @@
+import type crypto from "node:crypto";
 import nacl from "tweetnacl";
 import { describe, expect, it, vi } from "vitest";
 import { generateKeys, makeKeyRecord, verifyKeyRecord } from "../../../src/crypto/keys.ts";
@@ -7,7 +8,7 @@ import { code, fixedKeys, flip } from "../../support/keys.ts";
 
 const random = vi.hoisted(() => ({ fill: undefined as ((buffer: Uint8Array) => Uint8Array) | undefined }));
 vi.mock("node:crypto", async (load) => {
-  const real = await load<typeof import("node:crypto")>();
+  const real = await load<Pick<typeof crypto, "randomFillSync">>();
   const randomFillSync = (buffer: Uint8Array, ...rest: []): Uint8Array =>
     random.fill === undefined ? real.randomFillSync(buffer, ...rest) : random.fill(buffer);
   return { ...real, randomFillSync };
@@ -17,6 +18,11 @@ const keys = fixedKeys("web1");
 const record = makeKeyRecord("minion", "web1", keys, 7);
 const bytes = encodeKeyRecord(record);
 
+const plain = (found: KeyRecord): unknown =>
+  Object.fromEntries(
+    Object.entries(found).map(([name, value]) => [name, value instanceof Uint8Array ? [...value] : value]),
+  );
+
 function signedBy(signer: Signer, change: Partial<KeyRecord>): Uint8Array {
   const body = { ...record, ...change };
   return encodeKeyRecord({ ...body, signature: signer.sign(keyRecordBody(body)) });
@@ -24,8 +30,6 @@ function signedBy(signer: Signer, change: Partial<KeyRecord>): Uint8Array {
 
 describe("verifyKeyRecord", () => {
   it("gives back what was made", () => {
-    const plain = (found: KeyRecord): unknown =>
-      Object.fromEntries(Object.entries(found).map(([name, value]) => [name, value instanceof Uint8Array ? [...value] : value]));
     expect(plain(verifyKeyRecord(bytes))).toEqual(plain(record));
     expect(record).toMatchObject({ role: "minion", id: "web1", number: 7 });
     expect(record.box).toEqual(nacl.scalarMult.base(keys.box));
@@ -57,7 +61,11 @@ describe("verifyKeyRecord", () => {
   it("HS-04: refuses the identity as sign key, under which a made-up signature verifies", () => {
     const identity = new Uint8Array(32);
     identity[0] = 1;
-    const forged = encodeKeyRecord({ ...record, sign: identity, signature: Buffer.concat([identity, Buffer.alloc(32)]) });
+    const forged = encodeKeyRecord({
+      ...record,
+      sign: identity,
+      signature: Buffer.concat([identity, Buffer.alloc(32)]),
+    });
     expect(() => verifyKeyRecord(forged)).toThrow(code("ERR_WIRE_INVALID"));
   });
 

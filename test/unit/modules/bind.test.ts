@@ -118,6 +118,6 @@ describe("bindArguments refuses, in Salt's words", () => {
 
   it("does not take a parameter's name from the object's prototype", () => {
     expect(() => bindArguments(none, [], ["constructor=1"])).toThrow("not valid: constructor");
-    expect(bindArguments(open, [], ["t", "__proto__=1"])["kwargs"]).toEqual(Object.fromEntries([["__proto__", 1]]));
+    expect(Object.getPrototypeOf(bindArguments(open, [], ["t", "__proto__={}"])["kwargs"])).toBe(Object.prototype);
   });
 });

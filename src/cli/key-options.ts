@@ -1,0 +1,89 @@
+import type { Command } from "commander";
+import { MsaltError } from "../errors.ts";
+import { version } from "../lib/version.ts";
+import { outputters } from "../output/render.ts";
+import { type KeyState, keyStates } from "../wire/keys.ts";
+import { type SharedOptions, program } from "./tool.ts";
+
+export interface Flags extends SharedOptions {
+  readonly list?: string;
+  readonly accept?: string;
+  readonly reject?: string;
+  readonly delete?: string;
+  readonly print?: string;
+  readonly finger?: string;
+  readonly listAll?: boolean;
+  readonly acceptAll?: boolean;
+  readonly rejectAll?: boolean;
+  readonly deleteAll?: boolean;
+  readonly printAll?: boolean;
+  readonly fingerAll?: boolean;
+  readonly token?: boolean;
+  readonly expires?: string;
+  readonly includeAll?: boolean;
+  readonly includeAccepted?: boolean;
+  readonly includeRejected?: boolean;
+  readonly includeDenied?: boolean;
+  readonly yes?: boolean;
+  readonly quiet?: boolean;
+  readonly output?: string;
+  readonly outputIndent?: string;
+  readonly colour?: boolean;
+  readonly forceColour?: boolean;
+}
+
+export function keyProgram(): Command {
+  return program("msalt-key", version, "Accept, reject, delete and show the keys of minions.", "--log-level <level>")
+    .option("-l, --list <state>", "list the keys of one state: acc, pre (or un), rej, den, all")
+    .option("-L, --list-all", "list all keys; this is what happens without an option")
+    .option("-a, --accept <glob>", "accept the unaccepted keys that match; a fingerprint works too")
+    .option("-A, --accept-all", "accept all unaccepted keys")
+    .option("-r, --reject <glob>", "reject the unaccepted keys that match")
+    .option("-R, --reject-all", "reject all unaccepted keys")
+    .option("-d, --delete <glob>", "delete the keys that match, whatever their state")
+    .option("-D, --delete-all", "delete all keys")
+    .option("-p, --print <glob>", "print the public keys that match")
+    .option("-P, --print-all", "print all public keys")
+    .option("-f, --finger <glob>", "print the fingerprints of the keys that match")
+    .option("-F, --finger-all", "print all fingerprints, the master's own first")
+    .option("--include-all", "accept and reject: look at all other states too")
+    .option("--include-accepted", "reject: look at accepted keys too")
+    .option("--include-rejected", "accept: look at rejected keys too")
+    .option("--include-denied", "accept and reject: look at denied keys too")
+    .option("--token", "make a one-time token: the minion that is given it is accepted at once")
+    .option("--expires <time>", "how long the token may be used: 90s, 15m, 1h, 7d (default: 1h)")
+    .option("-y, --yes", "do not ask")
+    .option("-q, --quiet", "print nothing but errors")
+    .option("--out, --output <name>", outputters.join(", "))
+    .option("--out-indent, --output-indent <n>", "indent of json and yaml; negative: one line")
+    .option("--no-color, --no-colour", "no colours")
+    .option("--force-color, --force-colour", "colours even when the output is no terminal");
+}
+
+/** Options of which one at most may be given, in the order in which they are looked for. */
+const actions = [
+  ...(["list", "listAll", "accept", "acceptAll", "reject", "rejectAll", "delete", "deleteAll"] as const),
+  ...(["print", "printAll", "finger", "fingerAll", "token"] as const),
+];
+type Action = (typeof actions)[number];
+
+/** What to do; list everything when nothing is said. @throws MsaltError `ERR_USAGE` for two at once. */
+export function onlyAction(flags: Flags): Action {
+  const given = actions.filter((name) => flags[name] !== undefined);
+  const [first = "listAll", second] = given;
+  if (second !== undefined) {
+    throw new MsaltError("ERR_USAGE", `the options ${longFlag(first)} and ${longFlag(second)} exclude each other`);
+  }
+  return first;
+}
+
+const longFlag = (name: Action): string => `--${name.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** The states that the word of `--list` means. @throws MsaltError `ERR_USAGE`. */
+export function listStates(word: string): readonly KeyState[] {
+  if (word === "all") return keyStates;
+  if (word === "pre" || word.startsWith("un")) return ["pending"];
+  const state = (["accepted", "rejected", "denied"] as const).find((name) => word.startsWith(name.slice(0, 3)));
+  if (state === undefined) throw new MsaltError("ERR_USAGE", `'${word}' is not a valid argument to '--list'`);
+  return [state];
+}

@@ -1,0 +1,65 @@
+/** What every attack ends with: nothing changed, and the bus still serves. */
+import { createHash } from "node:crypto";
+import { readFileSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { LocalClient } from "../../src/client/local.ts";
+import { type Bus, until } from "./bus.ts";
+import { RawMinion } from "./raw-minion.ts";
+
+/** Every file under `root` with its mode and the hash of what is in it. */
+export function hashTree(root: string): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const name of readdirSync(root, { recursive: true, encoding: "utf8" }).toSorted()) {
+    const path = join(root, name);
+    const { mode } = statSync(path);
+    const hash = statSync(path).isFile() ? createHash("sha256").update(readFileSync(path)).digest("hex") : "folder";
+    found[name] = `${mode.toString(8)} ${hash}`;
+  }
+  return found;
+}
+
+/** Keys, jobs with the states of their targets, key files and processes. */
+async function stateOf(bus: Bus): Promise<unknown> {
+  const client = await LocalClient.connect(bus.sockDir);
+  try {
+    return {
+      files: hashTree(bus.pki),
+      keys: await client.call("key.list", {}),
+      jobs: await client.call("job.list", { limit: 10_000 }),
+      pids: (["controller", "publisher", "reqserver", "worker"] as const).map((role) => bus.pidsOf(role)),
+    };
+  } finally {
+    client.close();
+  }
+}
+
+/** A real minion answers. */
+export async function stillServing(bus: Bus, id = "m1"): Promise<void> {
+  expect(await bus.msalt(id, "test.ping", "--out=json")).toMatchObject({ code: 0, stdout: `{\n    "${id}": true\n}\n` });
+}
+
+/** Runs an attack and fails if it changed anything or if `m1` does not answer afterwards. */
+export async function unharmed<T>(bus: Bus, attack: () => Promise<T>): Promise<T> {
+  const before = await stateOf(bus);
+  const outcome = await attack();
+  expect(await stateOf(bus)).toEqual(before);
+  await stillServing(bus);
+  return outcome;
+}
+
+/** A hostile minion whose key is accepted and whose session works. */
+export async function rawMinion(bus: Bus, id: string): Promise<RawMinion> {
+  const minion = new RawMinion(id);
+  const port = bus.ports["enroll_port"] ?? 0;
+  await until(`${id} is accepted`, async () => (await minion.enrol(port)) === 2);
+  minion.connect(bus.ports);
+  await minion.online();
+  return minion;
+}
+
+/** Frames that the workers dropped, by reason, as the master's log says. */
+export function dropped(bus: Bus, reason: string): number {
+  const pattern = new RegExp(`dropped a frame.*reason\\W{1,3}${reason}\\b`, "g");
+  return (bus.master?.stderr.match(pattern) ?? []).length;
+}
