@@ -4,7 +4,7 @@
  * "did not return" is said only after a last look.
  */
 import { MsaltError } from "../errors.ts";
-import { isTerminal } from "../job/state.ts";
+import { hasResult, isTerminal } from "../job/state.ts";
 import type { Target } from "../job/types.ts";
 import { decode, resultScan } from "../wire/codec.ts";
 import type { Jid, MinionId } from "../wire/ids.ts";
@@ -40,10 +40,6 @@ export function returnOf(target: Target): Return {
   }
 }
 
-/** True when the minion itself has said how the run ended. */
-export function hasResult(target: Target): boolean {
-  return isTerminal(target.state) && target.retcode !== undefined;
-}
 
 /** Every stored result of a job, page by page. */
 export async function* storedReturns(client: LocalClient, jid: Jid): AsyncGenerator<Return> {

@@ -27,9 +27,12 @@ export function askMaster({ host, port, request, timeoutMs, signal }: Question):
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let size = 0;
-    const socket = connect({ host, port, signal });
+    // Not connect's own `signal`: Node 20 leaves a listener behind for each connection.
+    const socket = connect({ host, port });
+    const abort = (): void => end(new MsaltError("ERR_MASTER_UNREACHABLE", `stopped asking ${host} port ${port}`));
     const end = (failure?: MsaltError): void => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
       socket.destroy();
       if (failure === undefined) resolve(Buffer.concat(parts));
       else reject(failure);
@@ -37,6 +40,8 @@ export function askMaster({ host, port, request, timeoutMs, signal }: Question):
     const timer = setTimeout(() => {
       end(new MsaltError("ERR_TIMEOUT", `${host} port ${port} did not answer within ${timeoutMs / 1000} s`));
     }, timeoutMs);
+    if (signal.aborted) return abort();
+    signal.addEventListener("abort", abort, { once: true });
     socket.on("connect", () => socket.write(request));
     socket.on("data", (part: Buffer) => {
       parts.push(part);

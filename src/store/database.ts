@@ -54,7 +54,7 @@ export function openDatabase(file: string): Database {
     closeSync(openSync(file, "a", 0o600));
     chmodSync(file, 0o600);
     database = open(file);
-    database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
     migrate(database, file);
     return database;
   } catch (failure) {
@@ -90,10 +90,6 @@ export function storeError(cause: unknown, file: string): MsaltError {
   const code = String((cause as { code?: unknown }).code ?? "");
   if (/disk is full|SQLITE_FULL|ENOSPC/i.test(`${code} ${message}`)) {
     return new MsaltError("ERR_DISK_FULL", `no room on the disk of ${file}`, { hint: "make room there; nothing was lost" }, { cause });
-  }
-  if (/locked|busy/i.test(message)) {
-    const hint = "another msalt-master has it open; stop that one first";
-    return new MsaltError("ERR_STORE", `${file} is in use by another process`, { hint }, { cause });
   }
   if (/malformed|not a database|corrupt|quick_check|disk image|missing from index|wrong #|out of order|Tree \d|Page \d/i.test(message)) {
     const hint = "restore it from a backup, or move it and its -wal file away to begin with an empty record; minions send again what was not acknowledged";

@@ -147,6 +147,7 @@ class SqliteStore implements JobStore {
   }
 
   async close(): Promise<void> {
+    this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     this.#database.close();
   }
 

@@ -16,7 +16,7 @@ const keyName = z.strictObject({ id: minionId, fingerprint });
 /** One key of one id: several hosts may have asked under the same id. */
 export type KeyName = z.infer<typeof keyName>;
 
-export const keyActs = ["accept", "reject", "delete"] as const;
+const keyActs = ["accept", "reject", "delete"] as const;
 export type KeyAct = (typeof keyActs)[number];
 
 export const keyList = z.strictObject({});

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { existsSync, truncateSync } from "node:fs";
 import { type Server, type Socket, createServer } from "node:net";
 import { join } from "node:path";
@@ -252,9 +253,17 @@ describe("askMaster", () => {
     await expect(ask(port)).rejects.toThrow(/ECONNREFUSED/);
   });
 
-  it("ends when it is told to stop", async () => {
+  it("ends when it is told to stop, before or while it asks", async () => {
     const stop = new AbortController();
     const port = await serve(() => stop.abort());
     await expect(ask(port, stop.signal)).rejects.toThrow(code("ERR_MASTER_UNREACHABLE"));
+    await expect(ask(port, stop.signal)).rejects.toThrow(code("ERR_MASTER_UNREACHABLE"));
+  });
+
+  it("I9: leaves nothing behind on its signal", async () => {
+    const { signal } = new AbortController();
+    const port = await serve((socket) => void socket.end("answer"));
+    await ask(port, signal);
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 });
