@@ -25,9 +25,11 @@ await runTool("msalt-key", async () => {
 });
 
 async function ask(question: string): Promise<string> {
-  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    return await lines.question(question);
+    // Ctrl-D closes the input without an answer: that is a no.
+    const closed = new Promise<string>((resolve) => lines.once("close", () => resolve("n")));
+    return await Promise.race([lines.question(question), closed]);
   } finally {
     lines.close();
   }

@@ -1,11 +1,10 @@
 import type { Command } from "commander";
 import { MsaltError } from "../errors.ts";
 import { version } from "../lib/version.ts";
-import { outputters } from "../output/render.ts";
 import { type KeyState, keyStates } from "../wire/keys.ts";
-import { type SharedOptions, program } from "./tool.ts";
+import { type OutputOptions, type SharedOptions, program, withOutput } from "./tool.ts";
 
-export interface Flags extends SharedOptions {
+export interface Flags extends SharedOptions, Partial<OutputOptions> {
   readonly list?: string;
   readonly accept?: string;
   readonly reject?: string;
@@ -26,14 +25,11 @@ export interface Flags extends SharedOptions {
   readonly includeDenied?: boolean;
   readonly yes?: boolean;
   readonly quiet?: boolean;
-  readonly output?: string;
-  readonly outputIndent?: string;
-  readonly colour?: boolean;
-  readonly forceColour?: boolean;
 }
 
 export function keyProgram(): Command {
-  return program("msalt-key", version, "Accept, reject, delete and show the keys of minions.", "--log-level <level>")
+  const tool = program("msalt-key", version, "Accept, reject, delete and show the keys of minions.", "--log-level <level>");
+  return withOutput(tool)
     .option("-l, --list <state>", "list the keys of one state: acc, pre (or un), rej, den, all")
     .option("-L, --list-all", "list all keys; this is what happens without an option")
     .option("-a, --accept <glob>", "accept the unaccepted keys that match; a fingerprint works too")
@@ -53,11 +49,7 @@ export function keyProgram(): Command {
     .option("--token", "make a one-time token: the minion that is given it is accepted at once")
     .option("--expires <time>", "how long the token may be used: 90s, 15m, 1h, 7d (default: 1h)")
     .option("-y, --yes", "do not ask")
-    .option("-q, --quiet", "print nothing but errors")
-    .option("--out, --output <name>", outputters.join(", "))
-    .option("--out-indent, --output-indent <n>", "indent of json and yaml; negative: one line")
-    .option("--no-color, --no-colour", "no colours")
-    .option("--force-color, --force-colour", "colours even when the output is no terminal");
+    .option("-q, --quiet", "print nothing but errors");
 }
 
 /** Options of which one at most may be given, in the order in which they are looked for. */

@@ -2,7 +2,7 @@
 import { CommanderError } from "commander";
 import { MsaltError } from "../errors.ts";
 import { compileGlob } from "../lib/glob.ts";
-import { isOutputter, outputters, render } from "../output/render.ts";
+import { render } from "../output/render.ts";
 import {
   type KeyAct,
   type KeyChangeResult,
@@ -31,7 +31,7 @@ import {
   statesOf,
   valueDocument,
 } from "./key-text.ts";
-import { type SharedOptions, exits } from "./tool.ts";
+import { type SharedOptions, exits, outputOf } from "./tool.ts";
 
 export interface KeyIo {
   /** Asks the controller; `shared` are the options with which to find it. */
@@ -63,21 +63,17 @@ export async function keyCommand(argv: readonly string[], io: KeyIo): Promise<nu
 class KeyTool {
   readonly #flags: Flags;
   readonly #io: KeyIo;
+  readonly #look: ReturnType<typeof outputOf>;
   readonly #quiet: boolean;
   readonly #color: boolean;
 
   constructor(flags: Flags, io: KeyIo) {
     this.#flags = flags;
     this.#io = io;
-    const { output } = flags;
+    const { output = "nested", color = true, ...rest } = flags;
+    this.#look = outputOf({ ...rest, output, color });
     this.#quiet = flags.quiet === true || output === "quiet";
-    this.#color = flags.forceColour === true || (flags.colour !== false && io.color);
-    if (output !== undefined && !isOutputter(output)) {
-      throw new MsaltError(
-        "ERR_USAGE",
-        `--out: no outputter ${JSON.stringify(output)}; there are ${outputters.join(", ")}`,
-      );
-    }
+    this.#color = flags.forceColor === true || (color && io.color);
   }
 
   async run(): Promise<number> {
@@ -239,11 +235,10 @@ class KeyTool {
   }
 
   #print(text: () => string, value: unknown): void {
-    const { output, outputIndent } = this.#flags;
+    const { outputter, indent } = this.#look;
     if (this.#quiet) return;
-    if (output === undefined || !isOutputter(output)) return this.#io.stdout(text());
-    const indent = outputIndent === undefined ? undefined : Number(outputIndent);
-    this.#io.stdout(render(output, value, { color: this.#color, indent }));
+    if (this.#flags.output === undefined) return this.#io.stdout(text());
+    this.#io.stdout(render(outputter, value, { color: this.#color, indent }));
   }
 
   #note(lines: readonly string[]): void {

@@ -5,14 +5,13 @@ import { loadMasterConfig } from "../config/load.ts";
 import type { MasterConfig } from "../config/master.ts";
 import { MsaltError } from "../errors.ts";
 import { asyncText, ctrlCText, noReturnText, summaryText, verboseHeader } from "../output/job.ts";
-import { isOutputter, outputters } from "../output/render.ts";
 import { parseWords, toArg } from "../wire/args.ts";
 import type { Jid } from "../wire/ids.ts";
 import type { TargetType, TargetView } from "../wire/local.ts";
 import { Printer, type Terminal } from "./print.ts";
-import { type SharedOptions, exits, numberOption, program, userName } from "./tool.ts";
+import { type OutputOptions, type SharedOptions, exits, numberOption, outputOf, program, userName, withOutput } from "./tool.ts";
 
-interface Options extends SharedOptions {
+interface Flags extends SharedOptions, OutputOptions {
   readonly list?: boolean;
   readonly pcre?: boolean;
   readonly timeout?: string;
@@ -22,15 +21,10 @@ interface Options extends SharedOptions {
   readonly hideTimeout?: boolean;
   readonly summary?: boolean;
   readonly static?: boolean;
-  readonly metadata?: string;
-  readonly out: string;
-  readonly outIndent?: string;
-  readonly color: boolean;
-  readonly forceColor?: boolean;
 }
 
 function options(version: string): Command {
-  return program("msalt", version, "Run a function on the minions that match a target, and print every answer.")
+  return withOutput(program("msalt", version, "Run a function on the minions that match a target, and print every answer."), "nested")
     .argument("<target>", "glob on the minion id, such as 'web*'; see -L and -E")
     .argument("<function>", "what to run, such as test.ping or cmd.run")
     .argument("[arguments...]", "values and name=value pairs for the function")
@@ -43,10 +37,6 @@ function options(version: string): Command {
     .option("--hide-timeout", "do not print the minions that did not answer; the exit code still counts them")
     .option("--summary", "print the counts at the end")
     .option("-s, --static", "collect all answers and print them once")
-    .option("--out, --output <name>", outputters.join(", "), "nested")
-    .option("--out-indent, --output-indent <n>", "indent of json and yaml; negative: one line")
-    .option("--no-color, --no-colour", "no colours")
-    .option("--force-color, --force-colour", "colours even when the output is no terminal")
     .addHelpText(
       "after",
       `
@@ -64,13 +54,11 @@ reached, 64 wrong use, 130 Ctrl-C (the job goes on).`,
 /** `msalt <target> <function> [arguments]`; gives the exit code. */
 export async function msalt(argv: readonly string[], version: string): Promise<number> {
   const command = options(version).parse([...argv], { from: "user" });
-  const flags = command.opts<Options & { output: string; outputIndent?: string }>();
+  const flags = command.opts<Flags>();
   const [tgt = "", fun = "", ...words] = command.args;
   if (tgt === "") throw new MsaltError("ERR_USAGE", "Cannot execute command without defining a target.");
   if (flags.list === true && flags.pcre === true) throw new MsaltError("ERR_USAGE", "-L and -E exclude each other");
-  if (!isOutputter(flags.output)) {
-    throw new MsaltError("ERR_USAGE", `--out: no outputter ${JSON.stringify(flags.output)}; there are ${outputters.join(", ")}`);
-  }
+  const { color, ...print } = outputOf(flags);
   const config = loadMasterConfig(flags);
   const waitSeconds = numberOption("--timeout", flags.timeout, config.timeoutMs / 1000);
   const waitMs = waitSeconds > 0 ? waitSeconds * 1000 : config.timeoutMs;
@@ -85,12 +73,12 @@ export async function msalt(argv: readonly string[], version: string): Promise<n
       process.stdout.write(`${asyncText(jid)}\n`);
       return exits.good;
     }
-    const color = flags.forceColor === true || (flags.color && process.stdout.isTTY);
-    const run = new Run(flags, config, {
+    const terminal: Terminal = {
       color,
       out: (text) => process.stdout.write(text),
       err: (text) => process.stderr.write(text),
-    });
+    };
+    const run = new Run(flags, config, terminal, new Printer({ ...print, atEnd: flags.static === true }, terminal));
     return await run.follow(client, { jid, targeted: minions.length + missing.length, waitMs });
   } finally {
     client.close();
@@ -98,25 +86,18 @@ export async function msalt(argv: readonly string[], version: string): Promise<n
 }
 
 class Run {
-  readonly #flags: Options & { output: string; outputIndent?: string };
+  readonly #flags: Flags;
   readonly #config: MasterConfig;
   readonly #terminal: Terminal;
   readonly #printer: Printer;
   readonly #failures: string[] = [];
   #returned = 0;
 
-  constructor(flags: Options & { output: string; outputIndent?: string }, config: MasterConfig, terminal: Terminal) {
+  constructor(flags: Flags, config: MasterConfig, terminal: Terminal, printer: Printer) {
     this.#flags = flags;
     this.#config = config;
     this.#terminal = terminal;
-    this.#printer = new Printer(
-      {
-        outputter: isOutputter(flags.output) ? flags.output : "nested",
-        indent: flags.outputIndent === undefined ? undefined : Number(flags.outputIndent),
-        atEnd: flags.static === true,
-      },
-      terminal,
-    );
+    this.#printer = printer;
   }
 
   async follow(client: LocalClient, job: { jid: Jid; targeted: number; waitMs: number }): Promise<number> {

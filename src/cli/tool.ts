@@ -1,6 +1,7 @@
 /** What every command line tool does alike: options, errors, exit codes (DESIGN §8), closed pipes. */
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { type ErrorCode, MsaltError } from "../errors.ts";
+import { type OutputterName, isOutputter, outputters } from "../output/render.ts";
 
 export const exits = { good: 0, someFailed: 1, nothing: 2, usage: 64, interrupted: 130 } as const;
 
@@ -36,6 +37,37 @@ export function program(name: string, version: string, summary: string, logLevel
     .option(logLevelFlag, "quiet, critical, error, warning, info, debug, trace or all")
     .exitOverride()
     .showHelpAfterError(`(${name} --help shows what is expected)`);
+}
+
+export interface OutputOptions {
+  readonly output: string;
+  readonly outputIndent?: string;
+  readonly color: boolean;
+  readonly forceColor?: boolean;
+}
+
+/** The output options of every tool that prints data; both spellings of colour. */
+export function withOutput(command: Command, fallback?: OutputterName): Command {
+  return command
+    .option("--out, --output <name>", outputters.join(", "), fallback)
+    .option("--out-indent, --output-indent <n>", "indent of json and yaml; negative: one line")
+    .option("--no-color", "no colours")
+    .option("--force-color", "colours even when the output is no terminal")
+    .addOption(new Option("--no-colour").hideHelp().implies({ color: false }))
+    .addOption(new Option("--force-colour").hideHelp().implies({ forceColor: true }));
+}
+
+/** What those options say. @throws MsaltError `ERR_USAGE` for an unknown outputter or an indent that is no number. */
+export function outputOf(flags: OutputOptions): { outputter: OutputterName; indent: number | undefined; color: boolean } {
+  const { output, outputIndent } = flags;
+  if (!isOutputter(output)) {
+    throw new MsaltError("ERR_USAGE", `--out: no outputter ${JSON.stringify(output)}; there are ${outputters.join(", ")}`);
+  }
+  const indent = outputIndent === undefined ? undefined : Number(outputIndent);
+  if (indent !== undefined && !Number.isInteger(indent)) {
+    throw new MsaltError("ERR_USAGE", `--out-indent: ${JSON.stringify(outputIndent)} is not a whole number`);
+  }
+  return { outputter: output, indent, color: flags.forceColor === true || (flags.color && process.stdout.isTTY) };
 }
 
 /** Runs a tool's main function and turns what it throws into a message and an exit code. */

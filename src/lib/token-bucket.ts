@@ -13,12 +13,18 @@ export class TokenBucket {
 
   /** True when one may pass at `nowMs`. A clock that went back gives nothing and takes nothing. */
   take(nowMs: number): boolean {
+    return this.charge(nowMs, 1) === 0;
+  }
+
+  /** 0 when `cost` was taken, otherwise the milliseconds after which it could be; more than the burst costs the burst. */
+  charge(nowMs: number, cost: number): number {
     const elapsed = Math.max(0, nowMs - (this.#at ?? nowMs));
     this.#level = Math.min(this.#burst, this.#level + (elapsed / 1000) * this.#rate);
     this.#at = nowMs;
-    if (this.#level < 1) return false;
-    this.#level -= 1;
-    return true;
+    const missing = Math.min(cost, this.#burst) - this.#level;
+    if (missing > 0) return Math.ceil((missing / this.#rate) * 1000);
+    this.#level -= cost;
+    return 0;
   }
 
   /** True when it is as full as a new one, so that nothing is lost by forgetting it. */

@@ -59,6 +59,7 @@ class Minion {
   readonly #outbox: Outbox;
   readonly #executor: Executor;
   readonly #session: Session;
+  readonly #changes: ReturnType<typeof onChange>;
   #grains: Readonly<Record<string, unknown>> = {};
   #custom: Readonly<Record<string, unknown>>;
   #master: KeyRecord | undefined;
@@ -70,6 +71,7 @@ class Minion {
     const { config, log, version } = options;
     this.#options = options;
     this.#record = record;
+    this.#changes = onChange(log);
     this.#custom = { ...config.grains, ...config.customGrains };
     this.#outbox = new Outbox(ledger, log);
     const grains = (): Readonly<Record<string, unknown>> => this.#grains;
@@ -110,6 +112,7 @@ class Minion {
       },
       onReady: () => {
         log.info("connected to the master");
+        this.#changes.reset();
         if (!this.#ready) options.onReady();
         this.#ready = true;
       },
@@ -122,11 +125,12 @@ class Minion {
     this.#setMaster(loadPin(config.pkiDir));
     const stopped = new AbortController();
     const connecting = this.#connect(stopped.signal);
-    connecting.catch((failure: unknown) => log.error("connection loop ended", { failure: messageOf(failure) }));
-    await new Promise<void>((resolve) => {
+    const asked = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener("abort", () => resolve(), { once: true });
     });
+    // The loop ends by itself only for what the operator must mend, such as a pin that contradicts the configuration.
+    await Promise.race([asked, connecting]);
     log.info("stopping", { running: this.#executor.jids().length });
     await this.#executor.stop(config.shutdownTimeoutMs);
     for (let waited = 0; !this.#outbox.empty && this.#link !== undefined && waited < 20; waited += 1)
@@ -136,7 +140,7 @@ class Minion {
   }
 
   async #connect(signal: AbortSignal): Promise<void> {
-    const { config, log } = this.#options;
+    const { config } = this.#options;
     const keys = {
       box: loadSecret(config.pkiDir, "minion", "box"),
       curve: loadSecret(config.pkiDir, "minion", "curve"),
@@ -161,7 +165,7 @@ class Minion {
         );
       } catch (failure) {
         const code = failure instanceof Refused ? failure.code : undefined;
-        log.warn("no link to the master, trying again", {
+        this.#changes.warn("no link to the master, trying again", {
           host,
           reason: messageOf(failure),
           ...(code !== undefined && { code }),
@@ -174,9 +178,10 @@ class Minion {
 
   /** Asks on the enrolment port; true when the master says that this key is accepted. */
   async #enrol(host: string, signal: AbortSignal): Promise<boolean> {
-    const { config, log } = this.#options;
-    // With a pin a closed enrolment port must not keep us from a master that works: a bounded try, then the link again.
-    const bounded = this.#master === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(5000)]);
+    const { config } = this.#options;
+    // With a pin a closed enrolment port must not keep us from a master that works, nor one address from the next: a bounded
+    // try, then on.
+    const bounded = this.#master === undefined && config.masters.length === 1 ? signal : AbortSignal.any([signal, AbortSignal.timeout(5000)]);
     const accepted = await enrol({
       host,
       port: config.enrollPort,
@@ -186,7 +191,7 @@ class Minion {
       token: config.token,
       pkiDir: config.pkiDir,
       maxDelayMs: config.acceptanceWaitMs,
-      log,
+      log: this.#changes,
       signal: bounded,
     });
     if (accepted !== undefined) this.#setMaster(accepted);
@@ -228,4 +233,17 @@ class Minion {
     if (this.#link === undefined) throw new Error("not connected to a master");
     await this.#link.ask({ cmd: "event", tag, data: { ...data } }, 5000);
   }
+}
+
+/** A log that says the same thing once, until something else happens: an outage is one line, not one a second (HS-09). */
+function onChange(log: Log): Pick<Log, "info" | "warn" | "error"> & { reset(): void } {
+  const said = new Set<string>();
+  const say =
+    (level: "info" | "warn" | "error") =>
+    (message: string, fields?: Record<string, unknown>): void => {
+      if (said.has(message)) return;
+      said.add(message);
+      log[level](message, fields);
+    };
+  return { info: say("info"), warn: say("warn"), error: say("error"), reset: () => said.clear() };
 }

@@ -34,6 +34,7 @@ const mayImport: Record<string, readonly string[]> = {
   bin: [
     ...base,
     "cli",
+    "client",
     "config",
     "crypto",
     "log",
