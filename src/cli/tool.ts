@@ -72,7 +72,16 @@ export function outputOf(flags: OutputOptions): { outputter: OutputterName; inde
 
 /** Runs a tool's main function and turns what it throws into a message and an exit code. */
 export async function runTool(name: string, main: () => Promise<number>): Promise<void> {
-  process.exitCode = await exitCodeOf(name, main);
+  const code = await exitCodeOf(name, main);
+  // Ends although a timer or a socket may still be open, but not before everything was written (P5).
+  for (const stream of [process.stdout, process.stderr]) {
+    await new Promise<void>((resolve) => {
+      if (stream.destroyed || !stream.writable) return resolve();
+      stream.once("error", () => resolve());
+      stream.write("", () => resolve());
+    });
+  }
+  process.exit(code);
 }
 
 async function exitCodeOf(name: string, main: () => Promise<number>): Promise<number> {

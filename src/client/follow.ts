@@ -120,7 +120,7 @@ function isWorthWaiting({ state, link }: TargetView, until: number): boolean {
 }
 
 async function* resultsOf(client: LocalClient, jid: Jid, unseen: readonly Target[]): AsyncGenerator<Return> {
-  const few = 16;
+  const few = 4;
   if (unseen.length > few) {
     yield* storedReturns(client, jid);
     return;

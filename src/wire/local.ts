@@ -4,7 +4,7 @@
  * the secret file in the 0700 socket folder is an operator; `user` is what the client says it is.
  */
 import * as z from "zod";
-import type { Job, Target, TargetState } from "./job.ts";
+import type { Job, Target } from "./job.ts";
 import { type Jid, isJid, isMinionId, type MinionId } from "./ids.ts";
 import { limits } from "./limits.ts";
 import { type KeyReplies, keyChange, keyList, keyToken } from "./keys.ts";
@@ -73,7 +73,7 @@ export interface LocalReplies {
   publish: { jid: Jid; minions: MinionId[]; missing: string[] };
   "job.record": JobView & { targets: TargetView[] };
   "job.returns": { targets: Target[]; next?: number };
-  "job.list": { jobs: (JobView & { states: Partial<Record<TargetState, number>> })[] };
+  "job.list": { jobs: JobView[] };
   "job.active": { jobs: (JobView & { targets: TargetView[] })[] };
   "minion.list": { minions: Presence[] };
   "event.fire": Record<string, never>;

@@ -27,7 +27,7 @@ export function z85(bytes: Uint8Array): string {
   return text;
 }
 
-interface MasterRecord {
+export interface MasterRecord {
   readonly bytes: Buffer;
   readonly id: string;
   readonly sign: Buffer;
@@ -35,7 +35,8 @@ interface MasterRecord {
   readonly curve: Buffer;
 }
 
-function readRecord(bytes: Buffer): MasterRecord {
+/** The parts of a key record; its signature is not checked. */
+export function readRecord(bytes: Buffer): MasterRecord {
   const length = bytes[25] ?? 0;
   const keys = bytes.subarray(26 + length);
   return {
@@ -49,11 +50,15 @@ function readRecord(bytes: Buffer): MasterRecord {
 
 const keyIdOf = (sign: Uint8Array): Buffer => sha256(ascii("msalt fingerprint v1\0"), sign).subarray(0, 16);
 
-/** Sends bytes to a TCP port and gives all that comes back until the peer closes. */
+let exchanges = 0;
+
+/** Sends bytes to a TCP port and gives all that comes back until the peer closes. Each call comes from another address. */
 export function exchange(port: number, bytes: Uint8Array, timeoutMs = 4000): Promise<Buffer> {
+  exchanges += 1;
+  const localAddress = `127.1.${(exchanges >> 8) & 255}.${(exchanges & 255) || 1}`;
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
-    const socket = connect(port, "127.0.0.1", () => socket.write(bytes));
+    const socket = connect({ port, host: "127.0.0.1", localAddress }, () => socket.write(bytes));
     socket.setTimeout(timeoutMs, () => socket.destroy());
     socket.on("data", (data) => parts.push(data));
     socket.on("close", () => resolve(Buffer.concat(parts)));
@@ -66,7 +71,7 @@ export type RawReply = { ok?: Record<string, unknown>; error?: string; message?:
 export class RawMinion implements Disposable {
   readonly id: string;
   readonly sign = nacl.sign.keyPair();
-  readonly box = nacl.box.keyPair();
+  readonly box: nacl.BoxKeyPair;
   readonly curve: nacl.BoxKeyPair;
   readonly bootId = randomBytes(8);
   readonly frames: Buffer[] = [];
@@ -80,9 +85,17 @@ export class RawMinion implements Disposable {
   #publications: Subscriber | undefined;
   readonly #replies = new Map<string, (reply: RawReply) => void>();
 
-  constructor(id: string, curve: nacl.BoxKeyPair = nacl.box.keyPair()) {
+  /** `keys`: such as public halves of another's. */
+  constructor(id: string, keys: { box?: nacl.BoxKeyPair; curve?: nacl.BoxKeyPair } = {}) {
     this.id = id;
-    this.curve = curve;
+    this.box = keys.box ?? nacl.box.keyPair();
+    this.curve = keys.curve ?? nacl.box.keyPair();
+  }
+
+  /** As tools show it. */
+  get fingerprint(): string {
+    const hex = sha256(ascii("msalt fingerprint v1\0"), this.sign.publicKey).toString("hex");
+    return hex.match(/../g)?.join(":") ?? "";
   }
 
   get keyId(): Buffer {

@@ -50,7 +50,8 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
   const rows = new Map((await store.minions()).map((row) => [row.id, row]));
   for (const [id, keyId] of accepted) presence.of(id, keyId, rows.get(id));
 
-  const committer = new Committer(store, () => jobs.load());
+  // A record that can be neither written nor read: another start may do better than this process.
+  const committer = new Committer(store, () => jobs.load().catch(() => process.exit(1)));
   const jobs: Jobs = new Jobs({
     store,
     committer,

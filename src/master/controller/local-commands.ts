@@ -1,5 +1,4 @@
 import { MsaltError } from "../../errors.ts";
-import { countStates } from "../../job/progress.ts";
 import type { JobStore } from "../../store/job-store.ts";
 import type { KeyId, MinionId } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
@@ -45,13 +44,7 @@ export function localHandlers(context: LocalContext): LocalHandlers {
     },
     "job.list": async ({ before, limit }): Promise<LocalReplies["job.list"]> => {
       const found = await store.jobs(before, limit);
-      const views = found.map(async (record) => ({
-        ...record,
-        sequence: 0,
-        bus: busId,
-        states: countStates(record.job, await store.targets(record.job.jid)),
-      }));
-      return { jobs: await Promise.all(views) };
+      return { jobs: found.map((record) => ({ ...record, sequence: 0, bus: busId })) };
     },
     "job.active": async (): Promise<LocalReplies["job.active"]> => ({ jobs: jobs.active() }),
     "minion.list": async (): Promise<LocalReplies["minion.list"]> => ({

@@ -123,8 +123,11 @@ export class MinionCommands {
     const session = { topic: randomBytes(16), publishKey: randomBytes(32) };
     presence.startSession(link, session.topic);
     this.#options.toPublisher({ is: "session", keyId: link.keyId, ...session });
+    // A reconnection is no start.
+    const started = link.announced !== link.bootId;
+    link.announced = link.bootId;
     const text = `Minion ${link.id} started`;
-    bus.fire({ tag: tags.minionStart(link.id), data: { id: link.id, data: text, version } }, new Date(now()).toISOString());
+    if (started) bus.fire({ tag: tags.minionStart(link.id), data: { id: link.id, data: text, version } }, new Date(now()).toISOString());
     const reply: Replies["hello"] = {
       ...session,
       time: now(),

@@ -24,6 +24,8 @@ export interface MinionLink {
   since: number | undefined;
   lastSeen: number | undefined;
   bootId: string | undefined;
+  /** The boot id whose start has been made an event. */
+  announced: string | undefined;
   /** Boot ids that a newer `hello` replaced: what still comes under them is stale. */
   readonly retired: string[];
   readonly counters: Map<Command, number>;
@@ -60,6 +62,7 @@ export class Presence {
       since: same?.lastSeen,
       lastSeen: same?.lastSeen,
       bootId: undefined,
+      announced: undefined,
       retired: [],
       counters: new Map(),
       ledger:

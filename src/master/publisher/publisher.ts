@@ -13,6 +13,7 @@ import { bindPublisher, startZap } from "../../transport/channel.ts";
 import type { ToFront } from "../../wire/front.ts";
 import { asJid, type KeyId } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
+import { Admitted } from "../front/admitted.ts";
 import { FrontLink } from "../front/link.ts";
 
 interface Session extends PublishSession {
@@ -24,7 +25,7 @@ interface Session extends PublishSession {
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 export async function startPublisher(config: MasterConfig, epoch: string, log: Log): Promise<Running> {
-  const curves = new Map<KeyId, string>();
+  const admitted = new Admitted();
   const byKey = new Map<KeyId, Session>();
   const byTopic = new Map<string, Session>();
   const boot = randomBytes(8);
@@ -52,7 +53,7 @@ export async function startPublisher(config: MasterConfig, epoch: string, log: L
     }
   };
 
-  const zap = await startZap((key) => new Set(curves.values()).has(hex(key)));
+  const zap = await startZap((key) => admitted.has(key));
   const publisher = await bindPublisher(`tcp://${config.interface}:${config.publishPort}`, {
     onError: (failure) => log.warn("publish socket", { failure: String(failure) }),
     curve: { side: "server", secretKey: loadSecret(config.pkiDir, "master", "curve") },
@@ -79,12 +80,8 @@ export async function startPublisher(config: MasterConfig, epoch: string, log: L
     epoch,
     onError: (failure) => log.error("front link failed", { failure: String(failure) }),
     onKeys: (update) => {
-      if (update.full) curves.clear();
-      for (const { keyId, curve } of update.add) curves.set(keyId, hex(curve));
-      for (const keyId of update.remove) {
-        curves.delete(keyId);
-        forget(keyId);
-      }
+      admitted.apply(update);
+      for (const keyId of update.remove) forget(keyId);
     },
     onConnect: () => {
       for (const { keyId, topic, subscribed } of byKey.values()) if (subscribed) link.say({ is: "link", keyId, topic, up: true });

@@ -8,16 +8,15 @@ import type { Running } from "../../lib/child.ts";
 import { masterSockets } from "../../lib/sockets.ts";
 import type { Log } from "../../log/log.ts";
 import { runProxy, startZap } from "../../transport/channel.ts";
-import type { KeyId } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
+import { Admitted } from "../front/admitted.ts";
 import { FrontLink } from "../front/link.ts";
 import { EnrolmentListener } from "./enrolment.ts";
 
 const enrolWaitMs = 2000;
 
 export async function startReqserver(config: MasterConfig, epoch: string, log: Log): Promise<Running> {
-  const admitted = new Map<KeyId, string>();
-  let curves = new Set<string>();
+  const admitted = new Admitted();
   const waiting = new Map<number, (reply: Uint8Array | undefined) => void>();
   let count = 0;
 
@@ -25,19 +24,14 @@ export async function startReqserver(config: MasterConfig, epoch: string, log: L
     socket: masterSockets(config.sockDir).minion,
     epoch,
     onError: (failure) => log.error("front link failed", { failure: String(failure) }),
-    onKeys: (update) => {
-      if (update.full) admitted.clear();
-      for (const { keyId, curve } of update.add) admitted.set(keyId, Buffer.from(curve).toString("hex"));
-      for (const keyId of update.remove) admitted.delete(keyId);
-      curves = new Set(admitted.values());
-    },
+    onKeys: (update) => admitted.apply(update),
     onMessage: (message) => {
       if (message.is === "enrolled") waiting.get(message.n)?.(message.reply ?? undefined);
     },
   });
 
   const zap = await startZap((key, address) => {
-    const ok = curves.has(Buffer.from(key).toString("hex"));
+    const ok = admitted.has(key);
     if (!ok) log.debug("refused a key on the request port", { address });
     return ok;
   });

@@ -1,10 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { countStates } from "../../../src/job/progress.ts";
 import { type TargetEvent, advance, hasResult, isTerminal } from "../../../src/job/state.ts";
-import { type Job, type Target, targetStates } from "../../../src/job/types.ts";
+import { type Target, targetStates } from "../../../src/job/types.ts";
 import { runStates } from "../../../src/wire/loads.ts";
-import type { Jid, MinionId } from "../../../src/wire/ids.ts";
+import type { MinionId } from "../../../src/wire/ids.ts";
 
 const id = "m1" as MinionId;
 const fresh: Target = { id, state: "waiting" };
@@ -92,13 +91,5 @@ describe("advance", () => {
         expect(plain(twice)).toEqual(plain(once));
       }),
     );
-  });
-});
-
-describe("countStates", () => {
-  it("counts targets without a row as waiting", () => {
-    const minions = ["a", "b", "c"] as MinionId[];
-    const job: Job = { jid: "2".repeat(20) as Jid, user: "u", fun: "f", arg: [], tgt: "*", tgtType: "glob", options: {}, created: 0, notAfter: 1, minions, missing: [] };
-    expect(countStates(job, [{ id, state: "failed" }])).toEqual({ waiting: 2, failed: 1 });
   });
 });

@@ -1,0 +1,73 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Assembly } from "../../../../src/master/controller/assembly.ts";
+import { limits } from "../../../../src/wire/limits.ts";
+import type { Jid, MinionId } from "../../../../src/wire/ids.ts";
+import type { Load } from "../../../../src/wire/loads.ts";
+
+const id = "m1" as MinionId;
+const whole = Uint8Array.from({ length: 1000 }, (_, i) => i & 255);
+const part = (from: number, to: number, more: Partial<Load<"job.return">> = {}): Load<"job.return"> => ({
+  cmd: "job.return",
+  jid: "2".repeat(20) as Jid,
+  fun: "f",
+  retcode: 0,
+  success: true,
+  state: "succeeded",
+  total: whole.length,
+  offset: from,
+  sha256: new Uint8Array(32),
+  data: whole.subarray(from, to),
+  ...more,
+});
+
+describe("Assembly", () => {
+  it("gives a result that came whole at once", () => {
+    expect(new Assembly().take(id, part(0, 1000), 0)).toEqual(whole);
+  });
+
+  it("says how far it is, and gives the whole with the last part", () => {
+    const assembly = new Assembly();
+    expect(assembly.take(id, part(0, 400), 0)).toBe(400);
+    expect(assembly.take(id, part(400, 900), 0)).toBe(900);
+    expect(new Uint8Array(assembly.take(id, part(900, 1000), 0) as Uint8Array)).toEqual(whole);
+  });
+
+  it("asks again for what it lost or never had", () => {
+    const assembly = new Assembly();
+    expect(assembly.take(id, part(400, 900), 0)).toBe(0);
+    assembly.take(id, part(0, 400), 0);
+    expect(assembly.take(id, part(0, 400), 0)).toBe(400);
+    expect(assembly.take(id, part(500, 900), 0)).toBe(400);
+    expect(assembly.take(id, part(400, 900, { sha256: new Uint8Array(32).fill(1) }), 0)).toBe(0);
+  });
+
+  it("I9: takes no more than its share of memory, and forgets what was left lying", () => {
+    const assembly = new Assembly();
+    const total = limits.resultBytes;
+    const first = (n: number): ReturnType<Assembly["take"]> =>
+      assembly.take(`m${n}` as MinionId, part(0, 1000, { total }), n === 99 ? 120_000 : 0);
+    const room = Math.floor(limits.assemblyBytes / total);
+    for (let n = 0; n < room; n += 1) expect(first(n)).toBe(1000);
+    expect(first(98)).toBe("busy");
+    expect(first(99)).toBe(1000);
+  });
+
+  it("gives the whole for any order of sending in which the sender heeds the answer", () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 30 }), fc.array(fc.boolean()), (sizes, lost) => {
+        const assembly = new Assembly();
+        let at = 0;
+        for (let turn = 0; turn < 200; turn += 1) {
+          const size = sizes[turn % sizes.length] ?? 1;
+          const answer = assembly.take(id, part(at, Math.min(1000, at + size)), 0);
+          if (answer instanceof Uint8Array) {
+            expect(new Uint8Array(answer)).toEqual(whole);
+            return;
+          }
+          if (answer !== "busy" && lost[turn] !== true) at = answer;
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import { MsaltError } from "../../../../src/errors.ts";
+import { Committer } from "../../../../src/master/controller/committer.ts";
+import type { JobStore, Write } from "../../../../src/store/job-store.ts";
+import type { Jid } from "../../../../src/wire/ids.ts";
+
+const write = (n: number): Write => ({ kind: "end", jid: String(n) as Jid, at: n });
+
+function kit(commit: (batch: readonly Write[]) => Promise<void>): { committer: Committer; failures: () => number } {
+  let failures = 0;
+  const committer = new Committer({ commit } as unknown as JobStore, async () => {
+    failures += 1;
+  });
+  return { committer, failures: () => failures };
+}
+
+describe("Committer", () => {
+  it("makes one transaction of what comes in one turn, and the next of what comes meanwhile", async () => {
+    const batches: number[] = [];
+    const { committer } = kit(async (batch) => {
+      batches.push(batch.length);
+      await new Promise((resolve) => setImmediate(resolve));
+    });
+    const first = [1, 2, 3].map((n) => committer.commit([write(n)]));
+    await new Promise((resolve) => setImmediate(resolve));
+    const second = [4, 5].map((n) => committer.commit([write(n), write(n)]));
+    await Promise.all([...first, ...second]);
+    expect(batches).toEqual([3, 4]);
+  });
+
+  it("P1: resolves only after the store has it", async () => {
+    let release = (): void => undefined;
+    const { committer } = kit(() => new Promise<void>((resolve) => (release = resolve)));
+    let done = false;
+    const commit = committer.commit([write(1)]).then(() => (done = true));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(done).toBe(false);
+    release();
+    await commit;
+    expect(done).toBe(true);
+  });
+
+  it("fails all that was queued behind a failed commit, has memory read anew first, and goes on", async () => {
+    let broken = true;
+    const { committer, failures } = kit(async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (broken) throw new MsaltError("ERR_DISK_FULL", "no room");
+    });
+    const first = committer.commit([write(1)]);
+    await new Promise((resolve) => setImmediate(resolve));
+    const second = committer.commit([write(2)]);
+    await expect(first).rejects.toMatchObject({ code: "ERR_DISK_FULL" });
+    await expect(second).rejects.toMatchObject({ code: "ERR_DISK_FULL" });
+    expect(failures()).toBe(1);
+    broken = false;
+    await committer.commit([write(3)]);
+    await committer.idle();
+  });
+});

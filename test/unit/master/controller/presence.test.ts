@@ -1,0 +1,86 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { type MinionLink, Presence } from "../../../../src/master/controller/presence.ts";
+import type { KeyId, MinionId } from "../../../../src/wire/ids.ts";
+import { limits } from "../../../../src/wire/limits.ts";
+
+const id = "m1" as MinionId;
+const keyId = "a".repeat(32) as KeyId;
+const boot = (n: number): Uint8Array => new Uint8Array(8).fill(n);
+const topic = (n: number): Uint8Array => new Uint8Array(16).fill(n);
+
+let now = 1000;
+let changes: boolean[] = [];
+let presence: Presence;
+let link: MinionLink;
+beforeEach(() => {
+  now = 1000;
+  changes = [];
+  presence = new Presence(() => now, (_link, connected) => changes.push(connected));
+  link = presence.of(id, keyId);
+});
+
+describe("isNewest", () => {
+  it("EN-04: keeps the newest of each class and refuses older ones", () => {
+    expect(presence.isNewest(link, "hello", boot(1), 5)).toBe(true);
+    expect(presence.isNewest(link, "grains", boot(1), 7)).toBe(true);
+    expect(presence.isNewest(link, "grains", boot(1), 6)).toBe(false);
+    expect(presence.isNewest(link, "grains", boot(1), 7)).toBe(false);
+    expect(presence.isNewest(link, "heartbeat", boot(1), 6)).toBe(true);
+    expect(presence.isNewest(link, "job.return", boot(1), 1)).toBe(true);
+  });
+
+  it("EN-04: believes nothing of a process that a newer hello has replaced", () => {
+    presence.isNewest(link, "hello", boot(1), 1);
+    presence.isNewest(link, "hello", boot(2), 1);
+    expect(presence.isNewest(link, "heartbeat", boot(1), 99)).toBe(false);
+    expect(presence.isNewest(link, "hello", boot(1), 99)).toBe(false);
+    expect(presence.isNewest(link, "heartbeat", boot(2), 2)).toBe(true);
+  });
+
+  it("does not let anything but a hello bring a new boot id", () => {
+    presence.isNewest(link, "hello", boot(1), 1);
+    expect(presence.isNewest(link, "grains", boot(3), 1)).toBe(false);
+  });
+});
+
+describe("connections", () => {
+  it("stand while the subscription of the present session does", () => {
+    presence.startSession(link, topic(1));
+    presence.setLink(topic(1), true);
+    expect(presence.view(id)).toEqual({ id, connected: true, since: 1000, lastSeen: 1000 });
+    presence.startSession(link, topic(2));
+    presence.setLink(topic(1), true);
+    expect(presence.isConnected(id)).toBe(false);
+    presence.setLink(topic(2), true);
+    expect(changes).toEqual([true, false, true]);
+  });
+
+  it("P8: fall when the minion has been silent too long, and say since when", () => {
+    presence.startSession(link, topic(1));
+    presence.setLink(topic(1), true);
+    now += limits.silentMs - 1;
+    presence.tick();
+    expect(presence.isConnected(id)).toBe(true);
+    now += 2;
+    presence.tick();
+    expect(presence.view(id)).toEqual({ id, connected: false, since: now, lastSeen: 1000 });
+  });
+
+  it("are adopted from a publisher that outlived the controller, but only once", () => {
+    expect(presence.adopt(link, topic(1))).toBe(true);
+    expect(presence.isConnected(id)).toBe(true);
+    expect(presence.adopt(link, topic(2))).toBe(false);
+    presence.setLink(topic(1), false);
+    expect(presence.isConnected(id)).toBe(false);
+  });
+
+  it("P6: are gone with the key; another key under the id starts from nothing", () => {
+    presence.startSession(link, topic(1));
+    presence.setLink(topic(1), true);
+    const other = presence.of(id, "b".repeat(32) as KeyId);
+    expect(other).not.toBe(link);
+    expect(presence.isConnected(id)).toBe(false);
+    presence.setLink(topic(1), true);
+    expect(presence.isConnected(id)).toBe(false);
+  });
+});

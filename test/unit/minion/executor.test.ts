@@ -1,0 +1,235 @@
+import { join } from "node:path";
+import * as z from "zod";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Signer, Verifier, keyIdOf } from "../../../src/crypto/primitives.ts";
+import { MasterClock } from "../../../src/minion/clock.ts";
+import { CommandRunner } from "../../../src/minion/command.ts";
+import { Executor } from "../../../src/minion/executor.ts";
+import { Ledger } from "../../../src/minion/ledger.ts";
+import { type AnyFunction, declare } from "../../../src/modules/declare.ts";
+import { decode, encode } from "../../../src/wire/codec.ts";
+import type { Jid, MinionId } from "../../../src/wire/ids.ts";
+import { orderSignedBytes } from "../../../src/wire/publication.ts";
+import { flip, host, tempFolder } from "../../support/keys.ts";
+
+const m1 = host("m1");
+const m2 = host("m2");
+const master = host("master", "master", "master");
+const stranger = host("master", "stranger", "master");
+const now = 1_795_000_000_000;
+const jid = "20261121023504473347";
+const other = "20261121023504473348";
+
+const run = (change: Record<string, unknown> = {}): Record<string, unknown> => ({
+  ...{ order: "run", jid, fun: "count.up", arg: [], user: "root", tgt: "m1", tgt_type: "glob" },
+  ...{ created: now, not_after: now + 60_000, ...change },
+});
+const kill = (change: Record<string, unknown> = {}): Record<string, unknown> => ({
+  ...{ order: "kill", jid, signal: 9, not_after: now + 60_000, ...change },
+});
+const sign = (bytes: Uint8Array, by: Signer = master.signer, to = m1): Uint8Array =>
+  by.sign(orderSignedBytes(bytes, Buffer.from(keyIdOf(to.record.sign), "hex")));
+
+let folder: ReturnType<typeof tempFolder>;
+let ledger: Ledger;
+let executor: Executor;
+let clock: MasterClock;
+let ran: string[];
+let results: Jid[];
+let logged: string[];
+let release: () => void;
+
+async function start(options: { allowed?: readonly string[] } = {}): Promise<void> {
+  clock = new MasterClock(() => 0);
+  clock.set(now);
+  ledger = await Ledger.open(join(folder.path, "ledger"), { now: () => clock.now() });
+  const gate = new Promise<void>((resolve) => (release = resolve));
+  const count = declare({
+    ...{ name: "count.up", summary: "Counts.", params: z.strictObject({}), effects: "some" as const },
+    run: async (_, { job }) => ran.push(job.jid),
+  });
+  const wait = declare({
+    ...{ name: "count.wait", summary: "Counts, then waits.", params: z.strictObject({}), effects: "some" as const },
+    run: async (_, { job, signal }) => {
+      ran.push(job.jid);
+      await Promise.race([gate, new Promise((resolve) => signal.addEventListener("abort", resolve))]);
+      return "waited";
+    },
+  });
+  const read = declare({
+    ...{ name: "count.read", summary: "Counts without effect.", params: z.strictObject({}), effects: "none" as const },
+    run: async (_, { job }) => ran.push(job.jid),
+  });
+  const note = (message: string): void => void logged.push(message);
+  executor = new Executor({
+    id: "m1" as MinionId,
+    ownSignKey: m1.record.sign,
+    verifier: () => new Verifier(master.record.sign),
+    ledger,
+    clock,
+    commands: new CommandRunner(),
+    functions: new Map<string, AnyFunction>([count, wait, read].map((each) => [each.name, each])),
+    allowed: options.allowed,
+    log: { debug: note, info: note, warn: note, error: note },
+    host: { id: "m1" as MinionId, grains: {}, config: {}, fire: async () => undefined, setGrains: async () => undefined },
+    onStart: () => undefined,
+    onResult: (done) => results.push(done),
+  });
+}
+
+/** Takes an order and waits until what it started is over. */
+async function take(order: Record<string, unknown>, signature?: (bytes: Uint8Array) => Uint8Array): Promise<void> {
+  const bytes = encode(order);
+  executor.take(bytes, (signature ?? sign)(bytes));
+  await idle();
+}
+async function idle(): Promise<void> {
+  await expect.poll(() => executor.jids()).toEqual([]);
+}
+
+describe("the executor", () => {
+  beforeEach(async () => {
+    folder = tempFolder();
+    ran = [];
+    results = [];
+    logged = [];
+    await start();
+  });
+  afterEach(async () => {
+    release();
+    await executor.stop(0);
+    await ledger.close();
+    folder[Symbol.dispose]();
+  });
+
+  it("runs an order that the master signed for this minion", async () => {
+    await take(run());
+    expect({ ran, results }).toEqual({ ran: [jid], results: [jid] });
+    expect((await ledger.result(jid as Jid))?.state).toBe("succeeded");
+  });
+
+  it.each<[string, (bytes: Uint8Array) => Uint8Array]>([
+    ["no signature", () => new Uint8Array(0)],
+    ["zeros", () => new Uint8Array(64)],
+    ["a flipped bit", (bytes) => flip(sign(bytes), 10)],
+    ["a flipped bit in the second half", (bytes) => flip(sign(bytes), 40)],
+    ["a byte too many", (bytes) => Buffer.concat([sign(bytes), Buffer.alloc(1)])],
+    ["another master's signature", (bytes) => sign(bytes, stranger.signer)],
+    ["its own signature", (bytes) => sign(bytes, m1.signer)],
+    ["the signature for another minion", (bytes) => sign(bytes, master.signer, m2)],
+    ["the signature over another order", () => sign(encode(run({ jid: other })))],
+    ["a signature without label", (bytes) => master.signer.sign(bytes)],
+  ])("EN-08: runs nothing and kills nothing under %s", async (_, signature) => {
+    await take(run(), signature);
+    expect({ ran, results }).toEqual({ ran: [], results: [] });
+    expect(logged).toEqual(["refused an order: it is not signed by the master for this minion"]);
+    await take(run({ fun: "count.read" }), signature);
+    await take(kill(), signature);
+    await take(run());
+    expect(ran).toEqual([jid]);
+  });
+
+  it("EN-08: the signature of an order does not do for another byte of it", async () => {
+    const bytes = encode(run());
+    const signature = sign(bytes);
+    for (let at = 0; at < bytes.length; at += 1) executor.take(flip(bytes, at), signature);
+    await idle();
+    expect(ran).toEqual([]);
+  });
+
+  it("EN-05: an order that comes 100 times runs once, and each time its result is offered again", async () => {
+    for (let i = 0; i < 50; i += 1) executor.take(encode(run()), sign(encode(run())));
+    await idle();
+    for (let i = 0; i < 50; i += 1) await take(run());
+    expect(ran).toEqual([jid]);
+    expect(results).toHaveLength(51);
+  });
+
+  it("EN-05: an order runs once over a restart, also one without effects in one life", async () => {
+    await take(run());
+    await take(run({ jid: other, fun: "count.read" }));
+    await take(run({ jid: other, fun: "count.read" }));
+    expect(ran).toEqual([jid, other]);
+    await ledger.close();
+    await start();
+    await take(run());
+    expect(ran).toEqual([jid, other]);
+  });
+
+  it("EN-05: an order is not started at or after its time, whatever the minion's clock said before", async () => {
+    clock.set(now + 60_000);
+    await take(run());
+    clock.set(now);
+    await take(run({ jid: other, not_after: now }));
+    expect({ ran, results }).toEqual({ ran: [], results: [] });
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ["a field too many", run({ minion: "m2" })],
+    ["no function", run({ fun: undefined })],
+    ["a jid that is a path", run({ jid: "../../../etc/passwd1" })],
+    ["a time that is text", run({ not_after: "tomorrow" })],
+    ["another kind of order", run({ order: "reboot" })],
+    ["a kill with signal 0", kill({ signal: 0 })],
+  ])("EN-10: a signed order with %s is refused", async (_, order) => {
+    const bytes = encode(order);
+    expect(() => executor.take(bytes, sign(bytes))).toThrow(expect.objectContaining({ code: "ERR_WIRE_INVALID" }));
+    expect(executor.jids()).toEqual([]);
+  });
+
+  it("EN-08: a signed kill ends the job it names and no other", async () => {
+    executor.take(encode(run({ fun: "count.wait" })), sign(encode(run({ fun: "count.wait" }))));
+    const second = encode(run({ jid: other, fun: "count.wait" }));
+    executor.take(second, sign(second));
+    await expect.poll(() => ran.length).toBe(2);
+    const order = encode(kill());
+    executor.take(order, sign(order));
+    await expect.poll(() => executor.jids()).toEqual([other]);
+    expect((await ledger.result(jid as Jid))?.state).toBe("killed");
+    release();
+    await idle();
+    expect((await ledger.result(other as Jid))?.state).toBe("succeeded");
+  });
+
+  it("EN-08: a kill that comes before its order keeps it from starting", async () => {
+    const order = encode(kill());
+    executor.take(order, sign(order));
+    await expect.poll(() => ledger.seen(jid as Jid)).not.toBe("no");
+    await take(run());
+    expect(ran).toEqual([]);
+  });
+
+  it.each([
+    [["test.*"], "count.up"],
+    [[], "count.up"],
+    [["count.u"], "count.up"],
+    [["COUNT.UP"], "count.up"],
+    [["count"], "count.up"],
+  ])("AZ-11: with allowed_functions %j it answers %s with a refusal and does not run it", async (allowed, fun) => {
+    await ledger.close();
+    await start({ allowed });
+    await take(run({ fun }));
+    expect({ ran, results }).toEqual({ ran: [], results: [jid] });
+    const result = await ledger.result(jid as Jid);
+    expect(result).toMatchObject({ state: "failed", success: false, retcode: 1 });
+    expect(decode(result?.ret ?? new Uint8Array(0))).toContain("is not allowed on this minion");
+  });
+
+  it("AZ-11: a function on the allow-list runs", async () => {
+    await ledger.close();
+    await start({ allowed: ["test.*", "count.*"] });
+    await take(run());
+    expect(ran).toEqual([jid]);
+  });
+
+  it("PF-12: takes no order once it stops, and its running job is ended with a result", async () => {
+    const order = encode(run({ fun: "count.wait" }));
+    executor.take(order, sign(order));
+    await expect.poll(() => ran).toEqual([jid]);
+    const stopped = executor.stop(0);
+    await take(run({ jid: other }));
+    await stopped;
+    expect(ran).toEqual([jid]);
+    expect((await ledger.result(jid as Jid))?.state).toBe("killed");
+  });
+});
