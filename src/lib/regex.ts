@@ -2,6 +2,8 @@ import { RE2JS, RE2JSException } from "re2js";
 import { MsaltError, messageOf } from "../errors.ts";
 
 const maxPatternLength = 4096;
+/** A match costs at most so many steps per character. */
+const maxProgramSize = 5000;
 /** What Python knows by these names is wider than ASCII, which is all that RE2 knows by them. */
 const unicodeClasses: Readonly<Record<string, string>> = {
   "\\d": "\\p{Nd}",
@@ -32,6 +34,7 @@ export function compileRegex(pattern: string): (text: string) => boolean {
   if (pattern.length > maxPatternLength) throw refuse(`at most ${maxPatternLength} characters are allowed`);
   try {
     const regex = RE2JS.compile(translate(pattern, refuse));
+    if (regex.programSize() > maxProgramSize) throw refuse("its repeats are too many");
     return (text) => regex.matcher(text).lookingAt();
   } catch (failure) {
     if (!(failure instanceof RE2JSException)) throw failure;

@@ -11,7 +11,7 @@ import { runFunction } from "../modules/run.ts";
 import { encode } from "../wire/codec.ts";
 import type { Jid, MinionId } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
-import { type RunOrder, orderSignedBytes, parseOrder } from "../wire/publication.ts";
+import { type Order, type RunOrder, orderSignedBytes, parseOrder } from "../wire/publication.ts";
 import type { MasterClock } from "./clock.ts";
 import type { CommandRunner } from "./command.ts";
 import type { Ledger, LedgerResult } from "./ledger.ts";
@@ -68,7 +68,8 @@ export class Executor {
       log.error("refused an order: it is not signed by the master for this minion");
       return;
     }
-    const order = parseOrder(bytes);
+    const order = this.#parse(bytes);
+    if (order === undefined) return;
     if (order.order === "kill") {
       void this.kill(order.jid, order.not_after);
       return;
@@ -88,6 +89,16 @@ export class Executor {
       abort,
       done: this.#run(order, abort).finally(() => this.#running.delete(order.jid)),
     });
+  }
+
+  /** An order that this minion does not understand is left out: thrown on, it would end every `sync` that brings it. */
+  #parse(bytes: Uint8Array): Order | undefined {
+    try {
+      return parseOrder(bytes);
+    } catch (failure) {
+      this.#options.log.error("refused an order of the master that is not understood", { failure: messageOf(failure) });
+      return undefined;
+    }
   }
 
   /** Jids that run or wait their turn here. */
