@@ -12,7 +12,9 @@ const configure = (folder, file, lines) => {
   writeFileSync(join(root, folder, "etc/msalt", file), `${lines.join("\n")}\n`, { mode: 0o644 });
 };
 const daemon = (name, folder) => {
-  const child = spawn(process.execPath, [join(dist, `${name}.js`), "--root-dir", join(root, folder)], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [join(dist, `${name}.js`), "--root-dir", join(root, folder)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const ready = new Promise((resolve, reject) => {
     let text = "";
     child.stdout.on("data", (data) => ((text += data).includes(" ready ") ? resolve(text) : undefined));
@@ -29,12 +31,28 @@ const commands = {
   "msalt-key -L": [join(dist, "msalt-key.js"), "--root-dir", join(root, "master"), "-L"],
 };
 
-configure("master", "master", ["interface: 127.0.0.1", "publish_port: 0", "ret_port: 0", "enroll_port: 0", "auto_accept: true", "log_level: error"]);
+configure("master", "master", [
+  "interface: 127.0.0.1",
+  "publish_port: 0",
+  "ret_port: 0",
+  "enroll_port: 0",
+  "auto_accept: true",
+  "log_level: error",
+]);
 const master = daemon("msalt-master", "master");
 let minion;
 try {
-  const ports = Object.fromEntries([...(await master.ready).matchAll(/(\w+_port)=(\d+)/g)].map(([, name, port]) => [name, port]));
-  configure("m1", "minion", ["id: m1", "master: 127.0.0.1", `publish_port: ${ports.publish_port}`, `master_port: ${ports.ret_port}`, `enroll_port: ${ports.enroll_port}`, "log_level: error"]);
+  const ports = Object.fromEntries(
+    [...(await master.ready).matchAll(/(\w+_port)=(\d+)/g)].map(([, name, port]) => [name, port]),
+  );
+  configure("m1", "minion", [
+    "id: m1",
+    "master: 127.0.0.1",
+    `publish_port: ${ports.publish_port}`,
+    `master_port: ${ports.ret_port}`,
+    `enroll_port: ${ports.enroll_port}`,
+    "log_level: error",
+  ]);
   minion = daemon("msalt-minion", "m1");
   await minion.ready;
   const times = Object.fromEntries(Object.keys(commands).map((name) => [name, []]));
@@ -46,7 +64,9 @@ try {
       times[name].push(performance.now() - started);
     }
   }
-  console.log(`Node ${process.version}, ${rounds} interleaved rounds, load ${loadavg()[0].toFixed(2)}; wall seconds: minimum, median, maximum`);
+  console.log(
+    `Node ${process.version}, ${rounds} interleaved rounds, load ${loadavg()[0].toFixed(2)}; wall seconds: minimum, median, maximum`,
+  );
   for (const [name, all] of Object.entries(times)) {
     const sorted = all.toSorted((a, b) => a - b);
     const figures = [sorted[0], sorted[sorted.length >> 1], sorted.at(-1)].map((ms) => (ms / 1000).toFixed(3));

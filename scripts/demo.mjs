@@ -36,9 +36,13 @@ async function says(proc, text) {
 async function tool(name, ...args) {
   process.stdout.write(`$ ${name} ${args.map((arg) => (/^[\w.=-]+$/.test(arg) ? arg : `'${arg}'`)).join(" ")}\n`);
   const started = performance.now();
-  const child = spawn(process.execPath, [join(checkout, `dist/${name}.js`), "--root-dir", join(root, "master"), ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = spawn(
+    process.execPath,
+    [join(checkout, `dist/${name}.js`), "--root-dir", join(root, "master"), ...args],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   let text = "";
   child.stdout.on("data", (data) => {
     text += data;
@@ -52,7 +56,13 @@ async function tool(name, ...args) {
 
 async function tour() {
   say("A master: one supervisor and its processes, on free loopback ports.");
-  configure("master", "master", ["interface: 127.0.0.1", "publish_port: 0", "ret_port: 0", "enroll_port: 0", `pki_dir: ${pki}/master`]);
+  configure("master", "master", [
+    "interface: 127.0.0.1",
+    "publish_port: 0",
+    "ret_port: 0",
+    "enroll_port: 0",
+    `pki_dir: ${pki}/master`,
+  ]);
   const master = daemon("msalt-master", "master");
   await says(master, "msalt-master ready");
   const port = (name) => new RegExp(`${name}=(\\d+)`).exec(master.text)[1];

@@ -10,7 +10,11 @@ import { createLog } from "../log/log.ts";
 import { Supervisor } from "../master/master.ts";
 
 await runTool("msalt-master", async () => {
-  const command = program("msalt-master", version, "The msalt master; runs in the foreground and logs to standard error.");
+  const command = program(
+    "msalt-master",
+    version,
+    "The msalt master; runs in the foreground and logs to standard error.",
+  );
   const flags = command.parse().opts<{ configDir?: string; rootDir?: string; logLevel?: string }>();
   const overrides = flags.logLevel === undefined ? {} : { log_level: flags.logLevel };
   const config = loadMasterConfig({ ...flags, overrides });

@@ -7,12 +7,22 @@ import { createLog } from "../log/log.ts";
 import { runMinion } from "../minion/minion.ts";
 
 await runTool("msalt-minion", async () => {
-  const command = program("msalt-minion", version, "The msalt minion; runs in the foreground and logs to standard error.")
+  const command = program(
+    "msalt-minion",
+    version,
+    "The msalt minion; runs in the foreground and logs to standard error.",
+  )
     .option("--id <id>", "minion id (default: id of the configuration, else the host name)")
     .option("--token <token>", "one-time token from msalt-key --token: the key is accepted at once");
-  const flags = command.parse().opts<{ configDir?: string; rootDir?: string; logLevel?: string; id?: string; token?: string }>();
+  const flags = command
+    .parse()
+    .opts<{ configDir?: string; rootDir?: string; logLevel?: string; id?: string; token?: string }>();
   const { logLevel, id, token } = flags;
-  const overrides = { ...(logLevel !== undefined && { log_level: logLevel }), ...(id !== undefined && { id }), ...(token !== undefined && { token }) };
+  const overrides = {
+    ...(logLevel !== undefined && { log_level: logLevel }),
+    ...(id !== undefined && { id }),
+    ...(token !== undefined && { token }),
+  };
   const config = loadMinionConfig({ ...flags, overrides });
   const log = createLog({ name: "msalt-minion", level: config.logLevel });
   const stop = new AbortController();

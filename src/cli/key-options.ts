@@ -28,7 +28,12 @@ export interface Flags extends SharedOptions, Partial<OutputOptions> {
 }
 
 export function keyProgram(): Command {
-  const tool = program("msalt-key", version, "Accept, reject, delete and show the keys of minions.", "--log-level <level>");
+  const tool = program(
+    "msalt-key",
+    version,
+    "Accept, reject, delete and show the keys of minions.",
+    "--log-level <level>",
+  );
   return withOutput(tool)
     .option("-l, --list <state>", "list the keys of one state: acc, pre (or un), rej, den, all")
     .option("-L, --list-all", "list all keys; this is what happens without an option")

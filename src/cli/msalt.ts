@@ -9,7 +9,16 @@ import { parseWords, toArg } from "../wire/args.ts";
 import type { Jid } from "../wire/ids.ts";
 import type { TargetType, TargetView } from "../wire/local.ts";
 import { Printer, type Terminal } from "./print.ts";
-import { type OutputOptions, type SharedOptions, exits, numberOption, outputOf, program, userName, withOutput } from "./tool.ts";
+import {
+  type OutputOptions,
+  type SharedOptions,
+  exits,
+  numberOption,
+  outputOf,
+  program,
+  userName,
+  withOutput,
+} from "./tool.ts";
 
 interface Flags extends SharedOptions, OutputOptions {
   readonly list?: boolean;
@@ -24,7 +33,10 @@ interface Flags extends SharedOptions, OutputOptions {
 }
 
 function options(version: string): Command {
-  return withOutput(program("msalt", version, "Run a function on the minions that match a target, and print every answer."), "nested")
+  return withOutput(
+    program("msalt", version, "Run a function on the minions that match a target, and print every answer."),
+    "nested",
+  )
     .argument("<target>", "glob on the minion id, such as 'web*'; see -L and -E")
     .argument("<function>", "what to run, such as test.ping or cmd.run")
     .argument("[arguments...]", "values and name=value pairs for the function")
@@ -182,12 +194,15 @@ class Run {
 function missingText(target: TargetView, jid: Jid, notAfter: number): string {
   const { state, link, reason, started } = target;
   const time = (at: number): string => new Date(at).toISOString().replace(/\.\d+Z$/, "Z");
-  if (state === "expired" || state === "lost" || state === "skipped") return `Minion did not return. [${reason ?? state}]`;
+  if (state === "expired" || state === "lost" || state === "skipped")
+    return `Minion did not return. [${reason ?? state}]`;
   if (link?.connected !== true) {
-    const since = link?.since === undefined ? "It has never been connected." : `Not connected since ${time(link.since)}.`;
+    const since =
+      link?.since === undefined ? "It has never been connected." : `Not connected since ${time(link.since)}.`;
     const then = state === "running" ? "It was running the job then." : `The job waits for it until ${time(notAfter)}.`;
     return noReturnText(jid, "not connected", `${since} ${then}`);
   }
-  const running = state === "running" ? `Still running${started === undefined ? "" : ` since ${time(started)}`}.` : undefined;
+  const running =
+    state === "running" ? `Still running${started === undefined ? "" : ` since ${time(started)}`}.` : undefined;
   return noReturnText(jid, "no response", running);
 }

@@ -44,4 +44,3 @@ export class Printer {
     this.#terminal.out(render(outputter, ret, { color: this.#terminal.color, failed: this.#failed, indent }));
   }
 }
-

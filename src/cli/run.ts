@@ -20,7 +20,10 @@ function documentation(): string {
 
 /** `msalt-run <runner.function> [arguments]`; gives the exit code. */
 export async function msaltRun(argv: readonly string[], version: string): Promise<number> {
-  const command = withOutput(program("msalt-run", version, "Ask the master: jobs, their answers, which minions are there."), "nested")
+  const command = withOutput(
+    program("msalt-run", version, "Ask the master: jobs, their answers, which minions are there."),
+    "nested",
+  )
     .argument("[function]", "such as jobs.lookup")
     .argument("[arguments...]")
     .option("-d, --doc", "show what there is")

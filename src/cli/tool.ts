@@ -27,7 +27,12 @@ export interface SharedOptions {
 }
 
 /** A commander program with the options of every tool (DESIGN's and Salt's shared ones); wrong use ends with 64. */
-export function program(name: string, version: string, summary: string, logLevelFlag = "-l, --log-level <level>"): Command {
+export function program(
+  name: string,
+  version: string,
+  summary: string,
+  logLevelFlag = "-l, --log-level <level>",
+): Command {
   return new Command(name)
     .description(summary)
     .version(`${name} ${version}`, "--version", "show the version")
@@ -58,10 +63,17 @@ export function withOutput(command: Command, fallback?: OutputterName): Command 
 }
 
 /** What those options say. @throws MsaltError `ERR_USAGE` for an unknown outputter or an indent that is no number. */
-export function outputOf(flags: OutputOptions): { outputter: OutputterName; indent: number | undefined; color: boolean } {
+export function outputOf(flags: OutputOptions): {
+  outputter: OutputterName;
+  indent: number | undefined;
+  color: boolean;
+} {
   const { output, outputIndent } = flags;
   if (!isOutputter(output)) {
-    throw new MsaltError("ERR_USAGE", `--out: no outputter ${JSON.stringify(output)}; there are ${outputters.join(", ")}`);
+    throw new MsaltError(
+      "ERR_USAGE",
+      `--out: no outputter ${JSON.stringify(output)}; there are ${outputters.join(", ")}`,
+    );
   }
   const indent = outputIndent === undefined ? undefined : Number(outputIndent);
   if (indent !== undefined && !Number.isInteger(indent)) {

@@ -31,7 +31,7 @@ const graceMs = 2000;
 const quietMs = 1000;
 
 /** Result of a stored target. */
-export function returnOf(target: Target): Return {
+function returnOf(target: Target): Return {
   try {
     const value = target.ret === undefined ? (target.reason ?? target.state) : decode(target.ret, resultScan);
     return { id: target.id, target, value };
@@ -39,7 +39,6 @@ export function returnOf(target: Target): Return {
     return { id: target.id, target, value: "The stored result cannot be read." };
   }
 }
-
 
 /** Every stored result of a job, page by page. */
 export async function* storedReturns(client: LocalClient, jid: Jid): AsyncGenerator<Return> {
@@ -81,7 +80,8 @@ export async function followJob(
     sequence = number;
     lastSign = Date.now();
     const id = data["id"] as MinionId;
-    if (tag === tags.jobRet(jid, id) && data["out"] !== "no_return") show({ id, target: targetOf(data), value: data["return"] });
+    if (tag === tags.jobRet(jid, id) && data["out"] !== "no_return")
+      show({ id, target: targetOf(data), value: data["return"] });
     wake();
   };
   await client.subscribe(tags.job(jid), onEvent);
@@ -131,7 +131,8 @@ async function* resultsOf(client: LocalClient, jid: Jid, unseen: readonly Target
 
 function targetOf(data: Readonly<Record<string, unknown>>): Target {
   const { id, retcode, success, state, out } = data;
-  if (typeof id !== "string" || typeof retcode !== "number") throw new MsaltError("ERR_WIRE_INVALID", "not a return event");
+  if (typeof id !== "string" || typeof retcode !== "number")
+    throw new MsaltError("ERR_WIRE_INVALID", "not a return event");
   return {
     id: id as MinionId,
     state: state as Target["state"],

@@ -11,7 +11,6 @@ const connectMs = 2000;
 const answerMs = 30_000;
 const hint = "is msalt-master running, and does this --config-dir or --root-dir belong to it?";
 
-
 type Waiting = Map<number, (answer: Record<string, unknown>) => void>;
 
 /** One event of the bus, its payload decoded. */
@@ -29,7 +28,13 @@ export class LocalClient {
   readonly #subscribers: Channel[] = [];
   #count = 0;
 
-  private constructor(parts: { channel: Channel; secret: Uint8Array; sockDir: string; waiting: Waiting; connected: Promise<void> }) {
+  private constructor(parts: {
+    channel: Channel;
+    secret: Uint8Array;
+    sockDir: string;
+    waiting: Waiting;
+    connected: Promise<void>;
+  }) {
     this.#channel = parts.channel;
     this.#secret = parts.secret;
     this.#sockDir = parts.sockDir;
@@ -135,13 +140,28 @@ function readSecret(socket: string, secret: string): Uint8Array {
     if (cause instanceof MsaltError) throw cause;
     const code = (cause as { code?: string }).code;
     if (code === "EACCES" || code === "EPERM") {
-      throw new MsaltError("ERR_NOT_ALLOWED", `not permitted: ${secret} can be read by the master's user only`, {
-        hint: "run this as the user that runs msalt-master",
-      }, { cause });
+      throw new MsaltError(
+        "ERR_NOT_ALLOWED",
+        `not permitted: ${secret} can be read by the master's user only`,
+        {
+          hint: "run this as the user that runs msalt-master",
+        },
+        { cause },
+      );
     }
     if (code === "ENOENT") {
-      throw new MsaltError("ERR_MASTER_UNREACHABLE", `the msalt master cannot be contacted: no socket at ${socket}`, { hint }, { cause });
+      throw new MsaltError(
+        "ERR_MASTER_UNREACHABLE",
+        `the msalt master cannot be contacted: no socket at ${socket}`,
+        { hint },
+        { cause },
+      );
     }
-    throw new MsaltError("ERR_MASTER_UNREACHABLE", `the msalt master cannot be contacted: ${messageOf(cause)}`, { hint }, { cause });
+    throw new MsaltError(
+      "ERR_MASTER_UNREACHABLE",
+      `the msalt master cannot be contacted: ${messageOf(cause)}`,
+      { hint },
+      { cause },
+    );
   }
 }

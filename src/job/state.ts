@@ -57,7 +57,8 @@ function returned(target: Target, event: Extract<TargetEvent, { is: "returned" }
   const { at, state, retcode, success, out, ret } = event;
   const result = { state, retcode, success, ended: at, ret, ...(out !== undefined && { out }) };
   if (!isTerminal(target.state)) return { ...target, ...result };
-  if (target.retcode !== undefined) return isSame(target, event) ? undefined : { ...target, conflicts: (target.conflicts ?? 0) + 1 };
+  if (target.retcode !== undefined)
+    return isSame(target, event) ? undefined : { ...target, conflicts: (target.conflicts ?? 0) + 1 };
   const { reason: _, ...rest } = target;
   return { ...rest, ...result, late: true };
 }

@@ -59,7 +59,11 @@ export async function runChild(start: (settings: ChildSettings) => Promise<Runni
     const known = failure instanceof MsaltError;
     const fatal = {
       code: known ? failure.code : "ERR_INTERNAL",
-      message: known ? failure.message : failure instanceof Error ? (failure.stack ?? failure.message) : String(failure),
+      message: known
+        ? failure.message
+        : failure instanceof Error
+          ? (failure.stack ?? failure.message)
+          : String(failure),
       hint: known ? String(failure.details["hint"] ?? "") : "",
     };
     process.send({ fatal } satisfies FromChild, undefined, undefined, () => process.exit(1));

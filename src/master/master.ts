@@ -123,7 +123,9 @@ export class Supervisor {
       spawned.once("exit", (code, signal) => {
         slot.child = undefined;
         const how = fatal?.message ?? (signal === null ? `exit status ${code}` : signal);
-        reject(fatal ?? new MsaltError("ERR_INTERNAL", `master process ${slot.role} ended before it was ready: ${how}`));
+        reject(
+          fatal ?? new MsaltError("ERR_INTERNAL", `master process ${slot.role} ended before it was ready: ${how}`),
+        );
         if (!this.#stopping && this.#watch !== undefined) {
           log.warn(`master process ${slot.role} ended, starting it again`, { how });
           this.#restart(slot);
@@ -165,7 +167,10 @@ export class Supervisor {
       const silent = slot.ready && Date.now() - slot.lastPong > silentMs;
       const rss = rssOf(child.pid);
       if (silent || rss > limits.memoryBytes[role]) {
-        this.#options.log.error(`killing master process ${role}: ${silent ? "it does not answer" : "over its memory cap"}`, { rss });
+        this.#options.log.error(
+          `killing master process ${role}: ${silent ? "it does not answer" : "over its memory cap"}`,
+          { rss },
+        );
         child.kill("SIGKILL");
       } else if (child.connected) {
         child.send({ ping: 1 } satisfies ToChild, () => undefined);

@@ -181,7 +181,10 @@ class Minion {
     const { config } = this.#options;
     // With a pin a closed enrolment port must not keep us from a master that works, nor one address from the next: a bounded
     // try, then on.
-    const bounded = this.#master === undefined && config.masters.length === 1 ? signal : AbortSignal.any([signal, AbortSignal.timeout(5000)]);
+    const bounded =
+      this.#master === undefined && config.masters.length === 1
+        ? signal
+        : AbortSignal.any([signal, AbortSignal.timeout(5000)]);
     const accepted = await enrol({
       host,
       port: config.enrollPort,

@@ -69,7 +69,10 @@ export class Outbox {
     for (let offset = 0, parts = 0; parts < 100; parts += 1) {
       const data = ret.subarray(offset, offset + limits.resultPartBytes);
       const reply = await link.ask({ ...meta, total: ret.length, offset, sha256: hash, data }, askMs);
-      if (reply.stored) return void (await this.#ledger.ack(jid));
+      if (reply.stored) {
+        await this.#ledger.ack(jid);
+        return;
+      }
       offset = reply.have;
     }
     throw new MsaltError("ERR_TIMEOUT", "the master keeps asking for parts of a result");

@@ -16,7 +16,8 @@ const lookup: Omit<Runner, "name"> = {
     for await (const { id, value } of returns(jid)) found[id] = value;
     for (const { id, state, reason, link } of targets) {
       if (id in found) continue;
-      const since = link?.since === undefined ? "never connected" : `not connected since ${new Date(link.since).toISOString()}`;
+      const since =
+        link?.since === undefined ? "never connected" : `not connected since ${new Date(link.since).toISOString()}`;
       const why = link?.connected === true || isTerminal(state) ? (reason ?? state) : `${state}; ${since}`;
       found[id] = `Minion did not return. [${why}]`;
     }

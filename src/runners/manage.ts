@@ -7,7 +7,8 @@ export const manage: readonly Runner[] = [
     params: [],
     run: async (_args, { call }) => {
       const { minions } = await call("minion.list", {});
-      const ids = (connected: boolean): string[] => minions.filter((each) => each.connected === connected).map(({ id }) => id);
+      const ids = (connected: boolean): string[] =>
+        minions.filter((each) => each.connected === connected).map(({ id }) => id);
       return { down: ids(false), up: ids(true) };
     },
   },

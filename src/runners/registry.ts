@@ -3,7 +3,9 @@ import { jobs } from "./jobs.ts";
 import { manage } from "./manage.ts";
 import type { Runner, RunnerArguments } from "./runner.ts";
 
-export const runners: ReadonlyMap<string, Runner> = new Map([...jobs, ...manage].map((runner) => [runner.name, runner]));
+export const runners: ReadonlyMap<string, Runner> = new Map(
+  [...jobs, ...manage].map((runner) => [runner.name, runner]),
+);
 
 /**
  * The runner of this name, its arguments counted.

@@ -7,10 +7,10 @@ import { formatJidTime, type Jid } from "../wire/ids.ts";
 import type { LocalCommand, LocalLoad, LocalReplies } from "../wire/local.ts";
 
 /** What a runner may use. */
-export interface RunnerContext {
-  call<C extends LocalCommand>(cmd: C, load: LocalLoad<C>): Promise<LocalReplies[C]>;
+interface RunnerContext {
+  readonly call: <C extends LocalCommand>(cmd: C, load: LocalLoad<C>) => Promise<LocalReplies[C]>;
   /** Every stored result of a job, decoded. */
-  returns(jid: Jid): AsyncIterable<{ readonly id: string; readonly target: Target; readonly value: unknown }>;
+  readonly returns: (jid: Jid) => AsyncIterable<{ readonly id: string; readonly target: Target; readonly value: unknown }>;
 }
 
 export interface RunnerArguments {

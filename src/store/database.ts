@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { MsaltError, messageOf } from "../errors.ts";
 
-export type Value = null | number | bigint | string | Uint8Array;
+type Value = null | number | bigint | string | Uint8Array;
 export type Row = Readonly<Record<string, Value>>;
 
 export interface Statement {
@@ -66,7 +66,7 @@ export function openDatabase(file: string): Database {
 function open(file: string): Database {
   const require = createRequire(import.meta.url);
   const builtIn = Number(process.versions.node.split(".")[0]) >= 24;
-  const { DatabaseSync } = require(builtIn ? "node:sqlite" : "@photostructure/sqlite") as {
+  const { DatabaseSync } = (builtIn ? require("node:sqlite") : require("@photostructure/sqlite")) as {
     DatabaseSync: new (path: string) => Database;
   };
   return new DatabaseSync(file);
@@ -75,9 +75,13 @@ function open(file: string): Database {
 function migrate(database: Database, file: string): void {
   const { user_version: version } = database.prepare("PRAGMA user_version").get() as { user_version: number };
   if (version > schemaVersion) {
-    throw new MsaltError("ERR_STORE", `${file} was written by a newer msalt (schema ${version}, this one knows ${schemaVersion})`, {
-      hint: "start that version, or move the file away to begin with an empty record",
-    });
+    throw new MsaltError(
+      "ERR_STORE",
+      `${file} was written by a newer msalt (schema ${version}, this one knows ${schemaVersion})`,
+      {
+        hint: "start that version, or move the file away to begin with an empty record",
+      },
+    );
   }
   const { quick_check: check } = database.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
   if (check !== "ok") throw new Error(check);
@@ -87,13 +91,28 @@ function migrate(database: Database, file: string): void {
 /** What went wrong with the file, in the operator's words. */
 export function storeError(cause: unknown, file: string): MsaltError {
   const message = messageOf(cause);
-  const code = String((cause as { code?: unknown }).code ?? "");
+  const code = (cause as { code?: string }).code ?? "";
   if (/disk is full|SQLITE_FULL|ENOSPC/i.test(`${code} ${message}`)) {
-    return new MsaltError("ERR_DISK_FULL", `no room on the disk of ${file}`, { hint: "make room there; nothing was lost" }, { cause });
+    return new MsaltError(
+      "ERR_DISK_FULL",
+      `no room on the disk of ${file}`,
+      { hint: "make room there; nothing was lost" },
+      { cause },
+    );
   }
-  if (/malformed|not a database|corrupt|quick_check|disk image|missing from index|wrong #|out of order|Tree \d|Page \d/i.test(message)) {
-    const hint = "restore it from a backup, or move it and its -wal file away to begin with an empty record; minions send again what was not acknowledged";
+  if (
+    /malformed|not a database|corrupt|quick_check|disk image|missing from index|wrong #|out of order|Tree \d|Page \d/i.test(
+      message,
+    )
+  ) {
+    const hint =
+      "restore it from a backup, or move it and its -wal file away to begin with an empty record; minions send again what was not acknowledged";
     return new MsaltError("ERR_STORE", `${file} is damaged: ${message}`, { hint }, { cause });
   }
-  return new MsaltError("ERR_STORE", `cannot use ${file}: ${message}`, { hint: "check its folder, owner, mode and disk" }, { cause });
+  return new MsaltError(
+    "ERR_STORE",
+    `cannot use ${file}: ${message}`,
+    { hint: "check its folder, owner, mode and disk" },
+    { cause },
+  );
 }

@@ -7,10 +7,21 @@ export type Write =
   /** Replaces the row of this target (state, times and, where given, its result). */
   | { readonly kind: "target"; readonly jid: Jid; readonly target: Target }
   /** A second, different result, kept beside the first. */
-  | { readonly kind: "conflict"; readonly jid: Jid; readonly id: MinionId; readonly ret: Uint8Array; readonly at: number }
+  | {
+      readonly kind: "conflict";
+      readonly jid: Jid;
+      readonly id: MinionId;
+      readonly ret: Uint8Array;
+      readonly at: number;
+    }
   | { readonly kind: "end"; readonly jid: Jid; readonly at: number; readonly reason?: string }
   | { readonly kind: "minion"; readonly minion: MinionRow }
-  | { readonly kind: "grains"; readonly id: MinionId; readonly grains: Readonly<Record<string, unknown>>; readonly at: number }
+  | {
+      readonly kind: "grains";
+      readonly id: MinionId;
+      readonly grains: Readonly<Record<string, unknown>>;
+      readonly at: number;
+    }
   /** Forgets what is known of a minion (grains, ledger, presence); its old returns stay. */
   | { readonly kind: "forget"; readonly id: MinionId };
 

@@ -29,7 +29,8 @@ class SqliteStore implements JobStore {
   constructor(file: string, database: Database) {
     this.#file = file;
     this.#database = database;
-    for (const { minion, id } of this.#all("SELECT minion, id FROM minions")) this.#know(Number(minion), id as MinionId);
+    for (const { minion, id } of this.#all("SELECT minion, id FROM minions"))
+      this.#know(Number(minion), id as MinionId);
   }
 
   async commit(batch: readonly Write[]): Promise<void> {
@@ -57,7 +58,9 @@ class SqliteStore implements JobStore {
   async targets(jid: Jid): Promise<readonly Target[]> {
     const place = this.#place(jid);
     if (place === undefined) return [];
-    return this.#all("SELECT place, body FROM targets WHERE job = ? ORDER BY place", place.job).map((row) => targetOf(place, row));
+    return this.#all("SELECT place, body FROM targets WHERE job = ? ORDER BY place", place.job).map((row) =>
+      targetOf(place, row),
+    );
   }
 
   async returns(jid: Jid, after: number | undefined, maxBytes: number): Promise<TargetPage> {
@@ -130,12 +133,17 @@ class SqliteStore implements JobStore {
   }
 
   async purge(before: Jid, limit: number): Promise<number> {
-    const rows = this.#all("SELECT job, jid FROM jobs WHERE jid < ? AND ended IS NOT NULL ORDER BY jid LIMIT ?", before, limit);
+    const rows = this.#all(
+      "SELECT job, jid FROM jobs WHERE jid < ? AND ended IS NOT NULL ORDER BY jid LIMIT ?",
+      before,
+      limit,
+    );
     if (rows.length === 0) return 0;
     try {
       this.#database.exec("BEGIN IMMEDIATE");
       for (const { job, jid } of rows) {
-        for (const table of ["targets", "results", "conflicts", "jobs"]) this.#run(`DELETE FROM ${table} WHERE job = ?`, job ?? null);
+        for (const table of ["targets", "results", "conflicts", "jobs"])
+          this.#run(`DELETE FROM ${table} WHERE job = ?`, job ?? null);
         this.#places.delete(jid as Jid);
       }
       this.#database.exec("COMMIT");
@@ -159,7 +167,8 @@ class SqliteStore implements JobStore {
         const { ret, id, ...body } = write.target;
         const { job, at } = this.#at(write.jid, id);
         this.#run("INSERT OR REPLACE INTO targets (job, place, body) VALUES (?, ?, ?)", job, at, encode(body));
-        if (ret !== undefined) this.#run("INSERT OR REPLACE INTO results (job, place, ret) VALUES (?, ?, ?)", job, at, ret);
+        if (ret !== undefined)
+          this.#run("INSERT OR REPLACE INTO results (job, place, ret) VALUES (?, ?, ?)", job, at, ret);
         return;
       }
       case "conflict": {
@@ -197,7 +206,12 @@ class SqliteStore implements JobStore {
     const { minions, ...body } = job;
     const packed = Int32Array.from(minions, (id) => this.#minion(id));
     const bytes = new Uint8Array(packed.buffer);
-    const { lastInsertRowid } = this.#run("INSERT INTO jobs (jid, body, minions) VALUES (?, ?, ?)", job.jid, encode(body), bytes);
+    const { lastInsertRowid } = this.#run(
+      "INSERT INTO jobs (jid, body, minions) VALUES (?, ?, ?)",
+      job.jid,
+      encode(body),
+      bytes,
+    );
     this.#run("INSERT OR REPLACE INTO meta (name, value) VALUES ('last_jid', ?)", job.jid);
     this.#keepPlace(job.jid, Number(lastInsertRowid), minions);
   }
@@ -228,7 +242,9 @@ class SqliteStore implements JobStore {
     const known = this.#places.get(jid);
     if (known !== undefined) return known;
     const row = this.#get("SELECT job, minions FROM jobs WHERE jid = ?", jid);
-    return row === undefined ? undefined : this.#keepPlace(jid, Number(row["job"]), this.#unpack(row["minions"] as Uint8Array));
+    return row === undefined
+      ? undefined
+      : this.#keepPlace(jid, Number(row["job"]), this.#unpack(row["minions"] as Uint8Array));
   }
 
   #keepPlace(jid: Jid, job: number, minions: readonly MinionId[]): Place {
@@ -260,7 +276,8 @@ class SqliteStore implements JobStore {
     this.#places.clear();
     this.#minions.clear();
     this.#names.clear();
-    for (const { minion, id } of this.#all("SELECT minion, id FROM minions")) this.#know(Number(minion), id as MinionId);
+    for (const { minion, id } of this.#all("SELECT minion, id FROM minions"))
+      this.#know(Number(minion), id as MinionId);
   }
 
   #statement(sql: string): Statement {
@@ -271,15 +288,15 @@ class SqliteStore implements JobStore {
     return made;
   }
 
-  #run(sql: string, ...values: (Row[string])[]): ReturnType<Statement["run"]> {
+  #run(sql: string, ...values: Row[string][]): ReturnType<Statement["run"]> {
     return this.#statement(sql).run(...values);
   }
 
-  #get(sql: string, ...values: (Row[string])[]): Row | undefined {
+  #get(sql: string, ...values: Row[string][]): Row | undefined {
     return this.#statement(sql).get(...values) as Row | undefined;
   }
 
-  #all(sql: string, ...values: (Row[string])[]): Row[] {
+  #all(sql: string, ...values: Row[string][]): Row[] {
     return this.#statement(sql).all(...values) as Row[];
   }
 }

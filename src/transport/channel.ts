@@ -9,9 +9,14 @@ import { z85 } from "./z85.ts";
 export type Frames = readonly Uint8Array[];
 
 /** A channel's own CURVE keys, raw; a client also needs the server's public key. */
-export type Curve =
+type Curve =
   | { readonly side: "server"; readonly secretKey: Uint8Array }
-  | { readonly side: "client"; readonly secretKey: Uint8Array; readonly publicKey: Uint8Array; readonly serverKey: Uint8Array };
+  | {
+      readonly side: "client";
+      readonly secretKey: Uint8Array;
+      readonly publicKey: Uint8Array;
+      readonly serverKey: Uint8Array;
+    };
 
 export interface ChannelOptions {
   readonly onMessage?: (frames: Uint8Array[]) => void;
@@ -276,7 +281,11 @@ export async function runProxy(
 ): Promise<number> {
   const { Router, Dealer, Proxy } = await load();
   const router = new Router(settings(front.options));
-  const dealer = new Dealer({ linger: 0, sendHighWaterMark: back.highWaterMark, receiveHighWaterMark: back.highWaterMark });
+  const dealer = new Dealer({
+    linger: 0,
+    sendHighWaterMark: back.highWaterMark,
+    receiveHighWaterMark: back.highWaterMark,
+  });
   await bind(router, front.endpoint);
   await bind(dealer, back.endpoint);
   const port = Number(/:(\d+)$/.exec(router.lastEndpoint ?? "")?.[1] ?? 0);

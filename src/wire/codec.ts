@@ -46,7 +46,8 @@ export function decode(bytes: Uint8Array, scan: ScanLimits = requestScan): unkno
 export function encodeWithRaw(meta: Readonly<Record<string, unknown>>, name: string, raw: Uint8Array): Uint8Array {
   const head = encode(meta);
   const size = head[0] ?? 0;
-  if (size < 0x80 || size >= 0x8f) throw new MsaltError("ERR_INTERNAL", "encodeWithRaw takes a map of at most 14 entries");
+  if (size < 0x80 || size >= 0x8f)
+    throw new MsaltError("ERR_INTERNAL", "encodeWithRaw takes a map of at most 14 entries");
   const key = encode(name);
   const out = new Uint8Array(head.length + key.length + raw.length);
   out.set(head);

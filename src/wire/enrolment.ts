@@ -28,7 +28,13 @@ export interface EnrolReply {
 
 /** Everything of the request but its signature, which is over these bytes behind a label. */
 export function enrolRequestBody({ record, nonce, pin, proof }: Omit<EnrolRequest, "signature">): Uint8Array {
-  return Buffer.concat([Buffer.from([0x6d, 0x45, version, record.length >> 8, record.length & 255]), record, nonce, pin, proof]);
+  return Buffer.concat([
+    Buffer.from([0x6d, 0x45, version, record.length >> 8, record.length & 255]),
+    record,
+    nonce,
+    pin,
+    proof,
+  ]);
 }
 
 export function encodeEnrolRequest(request: EnrolRequest): Uint8Array {
@@ -71,8 +77,13 @@ export function parseEnrolReply(bytes: Uint8Array): EnrolReply {
   const state = (Object.keys(states) as EnrolState[]).find((name) => states[name] === bytes[3]);
   const size = ((bytes[4] ?? 0) << 8) + (bytes[5] ?? 0);
   const wrong = bytes[0] !== 0x6d || bytes[1] !== 0x52 || bytes[2] !== version || state === undefined;
-  if (wrong || bytes.length !== size + 70) throw new MsaltError("ERR_WIRE_INVALID", "not an enrolment reply of this protocol version");
-  return { state, record: Uint8Array.from(bytes.subarray(6, 6 + size)), signature: Uint8Array.from(bytes.subarray(6 + size)) };
+  if (wrong || bytes.length !== size + 70)
+    throw new MsaltError("ERR_WIRE_INVALID", "not an enrolment reply of this protocol version");
+  return {
+    state,
+    record: Uint8Array.from(bytes.subarray(6, 6 + size)),
+    signature: Uint8Array.from(bytes.subarray(6 + size)),
+  };
 }
 
 /** What the master signs: its whole answer and, by hash, the whole question, nonce and pin included. */

@@ -23,7 +23,17 @@ const fromFront = z.discriminatedUnion("is", [
   z.strictObject({
     is: z.literal("calls"),
     calls: z
-      .array(z.strictObject({ n: number, keyId, bootId: bytes, counter: number, size: number, cmd: z.string(), load: z.unknown() }))
+      .array(
+        z.strictObject({
+          n: number,
+          keyId,
+          bootId: bytes,
+          counter: number,
+          size: number,
+          cmd: z.string(),
+          load: z.unknown(),
+        }),
+      )
       .max(1000),
   }),
   /** Reqserver: an enrolment request with a good signature. */

@@ -44,7 +44,15 @@ function jidOf(micros: number): Jid {
 
 function microsOf(jid: Jid): number {
   const part = (from: number, to: number): number => Number(jid.slice(from, to));
-  const millis = Date.UTC(part(0, 4), part(4, 6) - 1, part(6, 8), part(8, 10), part(10, 12), part(12, 14), part(14, 17));
+  const millis = Date.UTC(
+    part(0, 4),
+    part(4, 6) - 1,
+    part(6, 8),
+    part(8, 10),
+    part(10, 12),
+    part(12, 14),
+    part(14, 17),
+  );
   return millis * 1000 + part(17, 20);
 }
 

@@ -2,10 +2,21 @@ import type { Jid, MinionId } from "./ids.ts";
 import type { RunState } from "./loads.ts";
 
 /** DESIGN §6. The first three are open, the others terminal. */
-export const targetStates = ["waiting", "sent", "running", "succeeded", "failed", "timed_out", "killed", "lost", "skipped", "expired"] as const;
+export const targetStates = [
+  "waiting",
+  "sent",
+  "running",
+  "succeeded",
+  "failed",
+  "timed_out",
+  "killed",
+  "lost",
+  "skipped",
+  "expired",
+] as const;
 export type TargetState = "waiting" | "sent" | "running" | "skipped" | "expired" | RunState;
 
-export interface JobOptions {
+interface JobOptions {
   /** Kill the run on the minion after so many milliseconds. */
   readonly timeoutMs?: number;
   /** How long the submitting command line waits; part of the record because the default lifetime follows from it. */

@@ -25,7 +25,8 @@ export interface KeyRecord {
 /** The bytes that `signature` is over. */
 export function keyRecordBody(record: Omit<KeyRecord, "signature">): Uint8Array {
   const id = Buffer.from(record.id, "utf8");
-  if (id.length === 0 || id.length > 128) throw new MsaltError("ERR_WIRE_INVALID", "id in a key record must be 1 to 128 bytes");
+  if (id.length === 0 || id.length > 128)
+    throw new MsaltError("ERR_WIRE_INVALID", "id in a key record must be 1 to 128 bytes");
   const head = Buffer.alloc(6);
   head[0] = roles[record.role];
   head.writeUInt32BE(record.number, 1);
@@ -48,7 +49,8 @@ export function parseKeyRecord(bytes: Uint8Array): KeyRecord {
     throw new MsaltError("ERR_WIRE_INVALID", "not a key record");
   }
   const id = new TextDecoder("utf-8").decode(data.subarray(start + 6, keys));
-  const part = (from: number, size: number): Uint8Array => Uint8Array.from(data.subarray(keys + from, keys + from + size));
+  const part = (from: number, size: number): Uint8Array =>
+    Uint8Array.from(data.subarray(keys + from, keys + from + size));
   return {
     role,
     id,

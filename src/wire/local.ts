@@ -14,7 +14,7 @@ const jid = z.custom<Jid>((value) => typeof value === "string" && isJid(value), 
 const minionId = z.custom<MinionId>((value) => typeof value === "string" && isMinionId(value), "must be a minion id");
 const millis = z.int().min(0);
 
-export const targetTypes = ["glob", "list", "pcre"] as const;
+const targetTypes = ["glob", "list", "pcre"] as const;
 export type TargetType = (typeof targetTypes)[number];
 
 const schemas = {
@@ -36,7 +36,10 @@ const schemas = {
   "job.list": z.strictObject({ before: jid.optional(), limit: z.int().min(1).max(10_000) }),
   "job.active": z.strictObject({}),
   "minion.list": z.strictObject({}),
-  "event.fire": z.strictObject({ tag: z.string().min(1).max(limits.tagBytes), data: z.record(z.string(), z.unknown()) }),
+  "event.fire": z.strictObject({
+    tag: z.string().min(1).max(limits.tagBytes),
+    data: z.record(z.string(), z.unknown()),
+  }),
   "master.stats": z.strictObject({}),
   "key.list": keyList,
   "key.change": keyChange,

@@ -105,7 +105,8 @@ class Scanner {
   #integer64(at: number, signed: boolean): number {
     const end = this.#skip(at, 8);
     const value = signed ? this.#view.getBigInt64(at) : this.#view.getBigUint64(at);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER) || value < BigInt(Number.MIN_SAFE_INTEGER)) bad("integer over 2^53", at);
+    if (value > BigInt(Number.MAX_SAFE_INTEGER) || value < BigInt(Number.MIN_SAFE_INTEGER))
+      bad("integer over 2^53", at);
     return end;
   }
 

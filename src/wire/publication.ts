@@ -14,7 +14,7 @@ import { decode } from "./codec.ts";
 import { type Jid, isJid } from "./ids.ts";
 import { parseStrict } from "./loads.ts";
 
-export type PublicationKind = "ready" | "order";
+type PublicationKind = "ready" | "order";
 const kinds: Readonly<Record<PublicationKind, number>> = { ready: 1, order: 2 };
 const version = 1;
 const headSize = 46;
@@ -93,5 +93,9 @@ export function parseOrder(bytes: Uint8Array): Order {
 
 /** The bytes under a target's signature: label ‖ SHA-256 of the encoded order ‖ key id of the one minion it is for (W3). */
 export function orderSignedBytes(order: Uint8Array, minionKeyId: Uint8Array): Uint8Array {
-  return Buffer.concat([Buffer.from("msalt order v1\0", "ascii"), createHash("sha256").update(order).digest(), minionKeyId]);
+  return Buffer.concat([
+    Buffer.from("msalt order v1\0", "ascii"),
+    createHash("sha256").update(order).digest(),
+    minionKeyId,
+  ]);
 }

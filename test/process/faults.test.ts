@@ -26,7 +26,10 @@ describe("faults", () => {
       await until("both run", () => runs() === 2);
       const before = bus.pidsOf(role);
       for (const pid of before) process.kill(pid, "SIGKILL");
-      await until(`${role} is back`, () => bus.pidsOf(role).length === before.length && !bus.pidsOf(role).some((pid) => before.includes(pid)));
+      await until(
+        `${role} is back`,
+        () => bus.pidsOf(role).length === before.length && !bus.pidsOf(role).some((pid) => before.includes(pid)),
+      );
       await until("both results", async () => {
         const { code, stdout } = await bus.run("jobs.lookup", jid, "--out=json");
         return code === 0 && stdout.split('"done"').length === 3;
@@ -92,7 +95,10 @@ describe("faults", () => {
   it("P5: without a master every tool ends with a message and its exit code", async () => {
     bus = await Bus.start({ minions: [] });
     await bus.master?.stop();
-    expect(await bus.msalt("*", "test.ping")).toMatchObject({ code: 2, stderr: expect.stringContaining("cannot be contacted") });
+    expect(await bus.msalt("*", "test.ping")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("cannot be contacted"),
+    });
     expect(await bus.run("manage.status")).toMatchObject({ code: 2 });
     expect(await bus.key("-L")).toMatchObject({ code: 2 });
   });

@@ -50,7 +50,10 @@ describe("the main job, on a master and two minions", () => {
     expect(code).toBe(0);
     if (out === "json") expect(JSON.parse(stdout)).toEqual({ m1: true, m2: true });
     if (out === "jsonl") {
-      const lines = stdout.trim().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+      const lines = stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
       expect(Object.assign({}, ...lines)).toEqual({ m1: true, m2: true });
       expect(lines).toHaveLength(2);
     }
@@ -138,7 +141,10 @@ describe("the main job, on a master and two minions", () => {
   });
 
   it("fires an event of a minion under its own name", async () => {
-    expect(await bus.msalt("m1", "event.send", "my/tag", "{a: 1}")).toMatchObject({ code: 0, stdout: "m1:\n    True\n" });
+    expect(await bus.msalt("m1", "event.send", "my/tag", "{a: 1}")).toMatchObject({
+      code: 0,
+      stdout: "m1:\n    True\n",
+    });
   });
 
   it("carries 5 MiB of output, and says so when it cut more", async () => {

@@ -47,7 +47,12 @@ export class Proc {
       const all = this.stdout + this.stderr;
       return typeof text === "string" ? all.includes(text) : text.test(all);
     };
-    await until(`"${String(text)}" from pid ${this.pid}`, () => said() || !this.alive, timeoutMs, () => this.stdout + this.stderr);
+    await until(
+      `"${String(text)}" from pid ${this.pid}`,
+      () => said() || !this.alive,
+      timeoutMs,
+      () => this.stdout + this.stderr,
+    );
     if (!said()) throw new Error(`it ended before it said "${String(text)}":\n${this.stdout}${this.stderr}`);
   }
 
@@ -135,7 +140,8 @@ export class Bus implements AsyncDisposable {
     this.master = this.track(new Proc("msalt-master", ["--root-dir", this.masterRoot]));
     if (!ready) return this.master;
     await this.master.says("msalt-master ready");
-    for (const [, name, port] of this.master.stdout.matchAll(/(\w+_port)=(\d+)/g)) this.ports[name ?? ""] = Number(port);
+    for (const [, name, port] of this.master.stdout.matchAll(/(\w+_port)=(\d+)/g))
+      this.ports[name ?? ""] = Number(port);
     return this.master;
   }
 
@@ -226,7 +232,7 @@ export class Bus implements AsyncDisposable {
   }
 }
 
-export function childrenOf(pid: number): number[] {
+function childrenOf(pid: number): number[] {
   try {
     return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
   } catch {
@@ -234,7 +240,7 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
-export function commandOf(pid: number): string {
+function commandOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
   } catch {

@@ -55,7 +55,7 @@ let exchanges = 0;
 /** Sends bytes to a TCP port and gives all that comes back until the peer closes. Each call comes from another address. */
 export function exchange(port: number, bytes: Uint8Array, timeoutMs = 4000): Promise<Buffer> {
   exchanges += 1;
-  const localAddress = `127.1.${(exchanges >> 8) & 255}.${(exchanges & 255) || 1}`;
+  const localAddress = `127.1.${(exchanges >> 8) & 255}.${exchanges & 255 || 1}`;
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     const socket = connect({ port, host: "127.0.0.1", localAddress }, () => socket.write(bytes));
@@ -107,7 +107,14 @@ export class RawMinion implements Disposable {
     head[0] = 2;
     head.writeUInt32BE(number, 1);
     head[5] = id.length;
-    const body = Buffer.concat([ascii("msalt key record v1\0"), head, id, this.sign.publicKey, this.box.publicKey, this.curve.publicKey]);
+    const body = Buffer.concat([
+      ascii("msalt key record v1\0"),
+      head,
+      id,
+      this.sign.publicKey,
+      this.box.publicKey,
+      this.curve.publicKey,
+    ]);
     return Buffer.concat([body, nacl.sign.detached(body, this.sign.secretKey)]);
   }
 
@@ -118,21 +125,40 @@ export class RawMinion implements Disposable {
     const proof =
       options.token === undefined
         ? Buffer.alloc(32)
-        : createHmac("sha256", sha256(label, Buffer.from(options.token))).update(label).update(record).update(nonce).digest();
-    const body = Buffer.concat([ascii("mE"), Buffer.from([1]), u16(record.length), record, nonce, options.pin ?? Buffer.alloc(32), proof]);
-    const signature = nacl.sign.detached(Buffer.concat([ascii("msalt enrolment request v1\0"), body]), this.sign.secretKey);
+        : createHmac("sha256", sha256(label, Buffer.from(options.token)))
+            .update(label)
+            .update(record)
+            .update(nonce)
+            .digest();
+    const body = Buffer.concat([
+      ascii("mE"),
+      Buffer.from([1]),
+      u16(record.length),
+      record,
+      nonce,
+      options.pin ?? Buffer.alloc(32),
+      proof,
+    ]);
+    const signature = nacl.sign.detached(
+      Buffer.concat([ascii("msalt enrolment request v1\0"), body]),
+      this.sign.secretKey,
+    );
     return Buffer.concat([body, signature]);
   }
 
   /** State that the master answers with; undefined when it closes without an answer. Checks the reply's signature. */
-  async enrol(port: number, options: { token?: string; record?: Buffer; pin?: Buffer } = {}): Promise<number | undefined> {
+  async enrol(
+    port: number,
+    options: { token?: string; record?: Buffer; pin?: Buffer } = {},
+  ): Promise<number | undefined> {
     const request = this.enrolRequest(options);
     const reply = await exchange(port, request);
     if (reply.length === 0) return undefined;
     const size = reply.readUInt16BE(4);
     const master = readRecord(reply.subarray(6, 6 + size));
     const signed = Buffer.concat([ascii("msalt enrolment reply v1\0"), reply.subarray(0, 6 + size), sha256(request)]);
-    if (!nacl.sign.detached.verify(signed, reply.subarray(6 + size), master.sign)) throw new Error("reply is not signed by the master");
+    if (!nacl.sign.detached.verify(signed, reply.subarray(6 + size), master.sign))
+      throw new Error("reply is not signed by the master");
     this.master = master;
     return reply[3];
   }
@@ -182,7 +208,17 @@ export class RawMinion implements Disposable {
   }
 
   /** A request frame around any body; every part of it can be replaced. */
-  frame(body: Uint8Array, change: { type?: number; inner?: number; keyId?: Buffer; innerKeyId?: Buffer; requestId?: Buffer; counter?: number } = {}): Buffer {
+  frame(
+    body: Uint8Array,
+    change: {
+      type?: number;
+      inner?: number;
+      keyId?: Buffer;
+      innerKeyId?: Buffer;
+      requestId?: Buffer;
+      counter?: number;
+    } = {},
+  ): Buffer {
     const master = this.master;
     if (master === undefined) throw new Error("enrol first");
     const counter = Buffer.alloc(8);
@@ -256,14 +292,17 @@ export class RawMinion implements Disposable {
   }
 
   /** Opens a publication frame of this session: the order, or undefined for `ready`. */
-  openOrder(frame: Buffer): { jid: string; order: Record<string, unknown>; bytes: Buffer; signature: Buffer } | undefined {
+  openOrder(
+    frame: Buffer,
+  ): { jid: string; order: Record<string, unknown>; bytes: Buffer; signature: Buffer } | undefined {
     const size = frame.readUInt16BE(44);
     const wrap = nacl.secretbox.open(frame.subarray(46, 46 + size), frame.subarray(20, 44), this.publishKey);
     if (wrap === null) throw new Error("the wrap does not open");
     if (frame[19] === 1) return undefined;
     const body = frame.subarray(46 + size);
     const bytes = nacl.secretbox.open(body.subarray(24), body.subarray(0, 24), wrap.subarray(28, 60));
-    if (bytes === null || !sha256(body).equals(Buffer.from(wrap.subarray(60, 92)))) throw new Error("the body does not open");
+    if (bytes === null || !sha256(body).equals(Buffer.from(wrap.subarray(60, 92))))
+      throw new Error("the body does not open");
     return {
       jid: Buffer.from(wrap.subarray(8, 28)).toString(),
       order: decode(bytes) as Record<string, unknown>,

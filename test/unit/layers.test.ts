@@ -69,10 +69,12 @@ const folderOf = (file: string): string =>
 const imports = readdirSync(src, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts"))
   .flatMap((file) =>
-    [...readFileSync(join(src, file), "utf8").matchAll(/(?:\bfrom |\bimport\(|\bimport |\brequire\()"([^"]+)"/g)].map((match) => ({
-      file,
-      what: match[1] ?? "",
-    })),
+    [...readFileSync(join(src, file), "utf8").matchAll(/(?:\bfrom |\bimport\(|\bimport |\brequire\()"([^"]+)"/g)].map(
+      (match) => ({
+        file,
+        what: match[1] ?? "",
+      }),
+    ),
   );
 const own = imports.filter(({ what }) => what.startsWith("."));
 

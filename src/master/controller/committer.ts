@@ -2,8 +2,8 @@ import type { JobStore, Write } from "../../store/job-store.ts";
 
 interface Entry {
   readonly writes: readonly Write[];
-  resolve(): void;
-  reject(failure: unknown): void;
+  readonly resolve: () => void;
+  readonly reject: (failure: unknown) => void;
 }
 
 /**

@@ -38,9 +38,17 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
   const masterRecord = loadOwnRecord(config.pkiDir, "master");
   const busId = Buffer.from(randomBytes(8)).toString("hex");
   const bus = new EventBus();
-  const fire = (tag: string, data: Record<string, unknown>): void => bus.fire({ tag, data }, new Date(now()).toISOString());
+  const fire = (tag: string, data: Record<string, unknown>): void =>
+    bus.fire({ tag, data }, new Date(now()).toISOString());
 
-  const keyring = new Keyring({ dir: config.pkiDir, signer, record: masterRecord, autoAccept: config.autoAccept, now, log });
+  const keyring = new Keyring({
+    dir: config.pkiDir,
+    signer,
+    record: masterRecord,
+    autoAccept: config.autoAccept,
+    now,
+    log,
+  });
   const acceptedIds = (): ReadonlyMap<MinionId, KeyId> =>
     new Map([...keyring.accepted()].map(([keyId, { id }]) => [id, keyId]));
   let accepted = acceptedIds();
@@ -81,14 +89,17 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
   const fronts = await Fronts.listen({
     socket: sockets.minion,
     log,
-    allKeys: () => [...keyring.accepted()].map(([keyId, { id, record }]) => ({ keyId, id, box: record.box, curve: record.curve })),
+    allKeys: () =>
+      [...keyring.accepted()].map(([keyId, { id, record }]) => ({ keyId, id, box: record.box, curve: record.curve })),
     // A new publisher knows no session: each minion sees its connection break and says hello anew (W6).
     onPublisher: () => presence.publisherLost(),
     kill: (epoch) => tell({ kill: epoch }),
     onMessage: (message, reply) => {
       if (message.is === "calls") {
         for (const call of message.calls) {
-          void minionCommands.handle(call).then((answer) => reply({ is: "replies", replies: [{ n: call.n, reply: answer }] }));
+          void minionCommands
+            .handle(call)
+            .then((answer) => reply({ is: "replies", replies: [{ n: call.n, reply: answer }] }));
         }
       } else if (message.is === "enrol") {
         const answer = keyring.enrol(message.request, message.address);
@@ -151,9 +162,13 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
       keysSettled: async () => void (await Promise.all(pending)),
       checkDisk: () => {
         if (freeShare(config.dataDir) < limits.diskRefuseJobs) {
-          throw new MsaltError("ERR_DISK_FULL", `less than 5 % of the disk of ${config.dataDir} is free; no new job is accepted`, {
-            hint: "make room there; results of running jobs are still taken",
-          });
+          throw new MsaltError(
+            "ERR_DISK_FULL",
+            `less than 5 % of the disk of ${config.dataDir} is free; no new job is accepted`,
+            {
+              hint: "make room there; results of running jobs are still taken",
+            },
+          );
         }
       },
     }),

@@ -112,7 +112,8 @@ export class Fronts {
   }
 
   toPublisher(message: ToFront): void {
-    for (const front of this.#fronts.values()) if (front.role === "publisher" && front.known) this.#send(front, message);
+    for (const front of this.#fronts.values())
+      if (front.role === "publisher" && front.known) this.#send(front, message);
   }
 
   close(): void {

@@ -142,7 +142,8 @@ export class Jobs {
   async running(id: MinionId, jids: readonly Jid[]): Promise<void> {
     for (const jid of jids) {
       const open = this.#open.get(jid);
-      if (open?.targets.get(id)?.state === "sent" || open?.targets.get(id)?.state === "waiting") await this.started(id, jid);
+      if (open?.targets.get(id)?.state === "sent" || open?.targets.get(id)?.state === "waiting")
+        await this.started(id, jid);
     }
   }
 
@@ -173,7 +174,8 @@ export class Jobs {
     };
     const open = this.#open.get(jid);
     const target = open?.targets.get(id);
-    if (open === undefined || (target !== undefined && isTerminal(target.state))) return this.#returnedAgain(id, jid, event);
+    if (open === undefined || (target !== undefined && isTerminal(target.state)))
+      return this.#returnedAgain(id, jid, event);
     if (target === undefined) return false;
     const next = this.#step(open, id, event);
     if (next === undefined) return true;
@@ -208,7 +210,8 @@ export class Jobs {
       }
       const reason = "not started in time: the minion was not connected or never answered";
       if (late.length > 0) await this.#give(open, late, { is: "expired", at: now(), reason });
-      if (gone.length > 0) await this.#give(open, gone, { is: "lost", at: now(), reason: "the minion did not come back" });
+      if (gone.length > 0)
+        await this.#give(open, gone, { is: "lost", at: now(), reason: "the minion did not come back" });
     }
   }
 
@@ -350,7 +353,17 @@ export class Jobs {
   #announceReturn(open: OpenJob, fun: string, target: Target, raw: Uint8Array): void {
     const { id, retcode = 1, success = false, state, out } = target;
     const { jid, arg } = open.job;
-    const data = { cmd: "_return", id, jid, fun, fun_args: arg, retcode, success, state, ...(out !== undefined && { out }) };
+    const data = {
+      cmd: "_return",
+      id,
+      jid,
+      fun,
+      fun_args: arg,
+      retcode,
+      success,
+      state,
+      ...(out !== undefined && { out }),
+    };
     this.#announce(open, tags.jobRet(jid, id), data, raw);
   }
 

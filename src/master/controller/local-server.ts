@@ -51,7 +51,10 @@ export async function listenLocal({ socket, secretFile, handlers, log }: LocalSe
       if (failure instanceof MsaltError) {
         return { error: { code: failure.code, message: failure.message, details: failure.details } };
       }
-      log.error("local command failed", { cmd: String(cmd), failure: failure instanceof Error ? failure.stack : failure });
+      log.error("local command failed", {
+        cmd: String(cmd),
+        failure: failure instanceof Error ? failure.stack : failure,
+      });
       return { error: { code: "ERR_INTERNAL", message: "internal error; the master's log says more", details: {} } };
     }
   }

@@ -127,7 +127,11 @@ export class MinionCommands {
     const started = link.announced !== link.bootId;
     link.announced = link.bootId;
     const text = `Minion ${link.id} started`;
-    if (started) bus.fire({ tag: tags.minionStart(link.id), data: { id: link.id, data: text, version } }, new Date(now()).toISOString());
+    if (started)
+      bus.fire(
+        { tag: tags.minionStart(link.id), data: { id: link.id, data: text, version } },
+        new Date(now()).toISOString(),
+      );
     const reply: Replies["hello"] = {
       ...session,
       time: now(),

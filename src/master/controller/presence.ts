@@ -65,8 +65,7 @@ export class Presence {
       announced: undefined,
       retired: [],
       counters: new Map(),
-      ledger:
-        same?.ledgerId === undefined ? undefined : { id: hex(same.ledgerId), count: same.ledgerCount ?? 0 },
+      ledger: same?.ledgerId === undefined ? undefined : { id: hex(same.ledgerId), count: same.ledgerCount ?? 0 },
     };
     this.#links.set(id, link);
     return link;

@@ -84,7 +84,8 @@ export async function startPublisher(config: MasterConfig, epoch: string, log: L
       for (const keyId of update.remove) forget(keyId);
     },
     onConnect: () => {
-      for (const { keyId, topic, subscribed } of byKey.values()) if (subscribed) link.say({ is: "link", keyId, topic, up: true });
+      for (const { keyId, topic, subscribed } of byKey.values())
+        if (subscribed) link.say({ is: "link", keyId, topic, up: true });
     },
     onMessage,
   });

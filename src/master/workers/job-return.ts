@@ -13,7 +13,8 @@ export function jobReturn(load: Load<"job.return">): Load<"job.return"> {
     throw new MsaltError("ERR_WIRE_INVALID", "bad job.return: data: goes beyond total");
   }
   if (load.data.length === load.total) {
-    if (!equalBytes(sha256(load.data), load.sha256)) throw new MsaltError("ERR_WIRE_INVALID", "bad job.return: sha256: differs");
+    if (!equalBytes(sha256(load.data), load.sha256))
+      throw new MsaltError("ERR_WIRE_INVALID", "bad job.return: sha256: differs");
     prescan(load.data, resultScan);
   }
   return load;

@@ -150,7 +150,10 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
 }
 
 /** The typed command inside an opened request, or the error that its sender gets. */
-function checkBody(inner: Inner, peer: Peer): { cmd: Command; load: unknown } | Extract<Reply<Command>, { error: string }> {
+function checkBody(
+  inner: Inner,
+  peer: Peer,
+): { cmd: Command; load: unknown } | Extract<Reply<Command>, { error: string }> {
   let decoded: unknown;
   try {
     decoded = decode(inner.body);

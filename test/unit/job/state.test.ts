@@ -16,7 +16,8 @@ const returned = (byte: number, more: Partial<Extract<TargetEvent, { is: "return
   ret: Uint8Array.of(byte),
   ...more,
 });
-const after = (...events: TargetEvent[]): Target => events.reduce((target, event) => advance(target, event) ?? target, fresh);
+const after = (...events: TargetEvent[]): Target =>
+  events.reduce((target, event) => advance(target, event) ?? target, fresh);
 
 describe("advance", () => {
   it("moves along the arrows", () => {
@@ -44,11 +45,14 @@ describe("advance", () => {
     expect(advance(done, returned(1, { retcode: 3 }))).toEqual({ ...done, conflicts: 1 });
   });
 
-  it.each(["expired", "lost"] as const)("keeps a result that comes after the target was given up as %s, as late", (is) => {
-    const late = after({ is, at: 3, reason: "gone" }, returned(1, { state: "failed", retcode: 2, success: false }));
-    expect(late).toMatchObject({ state: "failed", retcode: 2, late: true, ret: Uint8Array.of(1) });
-    expect(late).not.toHaveProperty("reason");
-  });
+  it.each(["expired", "lost"] as const)(
+    "keeps a result that comes after the target was given up as %s, as late",
+    (is) => {
+      const late = after({ is, at: 3, reason: "gone" }, returned(1, { state: "failed", retcode: 2, success: false }));
+      expect(late).toMatchObject({ state: "failed", retcode: 2, late: true, ret: Uint8Array.of(1) });
+      expect(late).not.toHaveProperty("reason");
+    },
+  );
 
   it("does not skip what runs", () => {
     const running = after({ is: "started", at: 1 });
@@ -58,10 +62,12 @@ describe("advance", () => {
   const event = fc.oneof<fc.Arbitrary<TargetEvent>[]>(
     fc.constant<TargetEvent>({ is: "sent" }),
     fc.nat(100).map((at): TargetEvent => ({ is: "started", at })),
-    fc.record({ at: fc.nat(100), state: fc.constantFrom(...runStates), retcode: fc.nat(3), byte: fc.nat(2) }).map(({ at, state, retcode, byte }) =>
-      returned(byte, { at, state, retcode, success: state === "succeeded" }),
-    ),
-    fc.record({ is: fc.constantFrom("expired", "skipped", "lost"), at: fc.nat(100) }).map((each): TargetEvent => ({ ...each, reason: "r" })),
+    fc
+      .record({ at: fc.nat(100), state: fc.constantFrom(...runStates), retcode: fc.nat(3), byte: fc.nat(2) })
+      .map(({ at, state, retcode, byte }) => returned(byte, { at, state, retcode, success: state === "succeeded" })),
+    fc
+      .record({ is: fc.constantFrom("expired", "skipped", "lost"), at: fc.nat(100) })
+      .map((each): TargetEvent => ({ ...each, reason: "r" })),
   );
 
   it("I4: whatever comes, in whatever order, the first result stays and nothing terminal opens again", () => {
@@ -77,7 +83,8 @@ describe("advance", () => {
           if (hasResult(target)) expect({ ...next, conflicts: 0 }).toEqual({ ...target, conflicts: 0 });
           target = next;
         }
-        if (first?.is === "returned") expect(target).toMatchObject({ state: first.state, retcode: first.retcode, ret: first.ret });
+        if (first?.is === "returned")
+          expect(target).toMatchObject({ state: first.state, retcode: first.retcode, ret: first.ret });
       }),
     );
   });

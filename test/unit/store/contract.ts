@@ -19,10 +19,20 @@ export const jobOf = (n: number, minions = minionsOf(3), more: Partial<Job> = {}
   missing: [],
   ...more,
 });
-const result = (id: MinionId, ret: Uint8Array): Target => ({ id, state: "succeeded", ended: 5, retcode: 0, success: true, ret });
+const result = (id: MinionId, ret: Uint8Array): Target => ({
+  id,
+  state: "succeeded",
+  ended: 5,
+  retcode: 0,
+  success: true,
+  ret,
+});
 
 /** What every JobStore must do; `reopen` closes the one there is and opens the same record again. */
-export function jobStoreContract(name: string, open: () => Promise<{ store: JobStore; reopen: () => Promise<JobStore>; dispose: () => Promise<void> }>): void {
+export function jobStoreContract(
+  name: string,
+  open: () => Promise<{ store: JobStore; reopen: () => Promise<JobStore>; dispose: () => Promise<void> }>,
+): void {
   describe(`${name} as a JobStore`, () => {
     let kit: Awaited<ReturnType<typeof open>>;
     let store: JobStore;
@@ -33,7 +43,11 @@ export function jobStoreContract(name: string, open: () => Promise<{ store: JobS
     afterEach(() => kit.dispose());
 
     it("gives back a job as it was written, also after it was closed", async () => {
-      const job = jobOf(1, minionsOf(3), { words: ["uptime"], missing: ["x"], options: { timeoutMs: 7, metadata: { why: "é" } } });
+      const job = jobOf(1, minionsOf(3), {
+        words: ["uptime"],
+        missing: ["x"],
+        options: { timeoutMs: 7, metadata: { why: "é" } },
+      });
       await store.commit([{ kind: "job", job }]);
       expect(await store.job(job.jid)).toEqual({ job });
       store = await kit.reopen();
@@ -62,7 +76,10 @@ export function jobStoreContract(name: string, open: () => Promise<{ store: JobS
     it("gives results in pages that hold everything once", async () => {
       const job = jobOf(1, minionsOf(50));
       const ret = new Uint8Array(1000).fill(7);
-      await store.commit([{ kind: "job", job }, ...job.minions.map((id): Write => ({ kind: "target", jid: job.jid, target: result(id, ret) }))]);
+      await store.commit([
+        { kind: "job", job },
+        ...job.minions.map((id): Write => ({ kind: "target", jid: job.jid, target: result(id, ret) })),
+      ]);
       const seen: MinionId[] = [];
       let pages = 0;
       let after: number | undefined;
@@ -83,7 +100,10 @@ export function jobStoreContract(name: string, open: () => Promise<{ store: JobS
       await store.commit([1, 2, 3].map((n) => ({ kind: "end", jid: jidOf(n), at: n, reason: `r${n}` })));
       expect((await store.openJobs()).map(({ job }) => job.jid)).toEqual([jidOf(4)]);
       expect((await store.jobs(undefined, 2)).map(({ job }) => job.jid)).toEqual([jidOf(4), jidOf(3)]);
-      expect((await store.jobs(jidOf(3), 9)).map(({ ended, reason }) => [ended, reason])).toEqual([[2, "r2"], [1, "r1"]]);
+      expect((await store.jobs(jidOf(3), 9)).map(({ ended, reason }) => [ended, reason])).toEqual([
+        [2, "r2"],
+        [1, "r1"],
+      ]);
       expect(await store.purge(jidOf(9), 2)).toBe(2);
       expect(await store.purge(jidOf(9), 2)).toBe(1);
       expect(await store.purge(jidOf(9), 2)).toBe(0);
@@ -94,7 +114,10 @@ export function jobStoreContract(name: string, open: () => Promise<{ store: JobS
 
     it("remembers the last jid when its job is gone", async () => {
       expect(await store.lastJid()).toBeUndefined();
-      await store.commit([{ kind: "job", job: jobOf(1) }, { kind: "end", jid: jidOf(1), at: 1 }]);
+      await store.commit([
+        { kind: "job", job: jobOf(1) },
+        { kind: "end", jid: jidOf(1), at: 1 },
+      ]);
       await store.purge(jidOf(9), 9);
       store = await kit.reopen();
       expect(await store.lastJid()).toBe(jidOf(1));
@@ -103,7 +126,9 @@ export function jobStoreContract(name: string, open: () => Promise<{ store: JobS
     it("writes all of a batch or nothing, and goes on afterwards", async () => {
       await store.commit([{ kind: "job", job: jobOf(1) }]);
       const bad: Write = { kind: "target", jid: jidOf(1), target: { id: "stranger" as MinionId, state: "failed" } };
-      await expect(store.commit([{ kind: "job", job: jobOf(2, minionsOf(9)) }, bad])).rejects.toMatchObject({ code: "ERR_STORE" });
+      await expect(store.commit([{ kind: "job", job: jobOf(2, minionsOf(9)) }, bad])).rejects.toMatchObject({
+        code: "ERR_STORE",
+      });
       await expect(store.commit([{ kind: "job", job: jobOf(1) }])).rejects.toMatchObject({ code: "ERR_STORE" });
       expect(await store.job(jidOf(2))).toBeUndefined();
       await store.commit([{ kind: "job", job: jobOf(3, minionsOf(9)) }]);
@@ -114,14 +139,27 @@ export function jobStoreContract(name: string, open: () => Promise<{ store: JobS
       const job = jobOf(1);
       const [a] = job.minions as [MinionId];
       const target = { ...result(a, Uint8Array.of(1)), conflicts: 1 };
-      await store.commit([{ kind: "job", job }, { kind: "target", jid: job.jid, target }, { kind: "conflict", jid: job.jid, id: a, ret: Uint8Array.of(2), at: 6 }]);
+      await store.commit([
+        { kind: "job", job },
+        { kind: "target", jid: job.jid, target },
+        { kind: "conflict", jid: job.jid, id: a, ret: Uint8Array.of(2), at: 6 },
+      ]);
       expect(await store.return(job.jid, a)).toEqual(target);
     });
 
     it("knows minions and their grains until they are forgotten", async () => {
       const id = "m1" as MinionId;
-      const minion = { id, keyId: "a".repeat(32) as KeyId, ledgerId: new Uint8Array(16).fill(3), ledgerCount: 4, lastSeen: 5 };
-      await store.commit([{ kind: "minion", minion }, { kind: "grains", id, grains: { os: "Debian", n: [1, { a: null }] }, at: 6 }]);
+      const minion = {
+        id,
+        keyId: "a".repeat(32) as KeyId,
+        ledgerId: new Uint8Array(16).fill(3),
+        ledgerCount: 4,
+        lastSeen: 5,
+      };
+      await store.commit([
+        { kind: "minion", minion },
+        { kind: "grains", id, grains: { os: "Debian", n: [1, { a: null }] }, at: 6 },
+      ]);
       store = await kit.reopen();
       expect(await store.minions()).toEqual([minion]);
       expect(await store.grains(id)).toEqual({ os: "Debian", n: [1, { a: null }] });
@@ -134,10 +172,15 @@ export function jobStoreContract(name: string, open: () => Promise<{ store: JobS
       const nasty = `'; DROP TABLE jobs; --\0"\\%_\u{10FFFF}é${"x".repeat(1_048_576)}`;
       const job = jobOf(1, minionsOf(1), { user: nasty, arg: [nasty], tgt: nasty });
       const ret = new Uint8Array(8 * 1_048_576).map((_, i) => i & 255);
-      await store.commit([{ kind: "job", job }, { kind: "target", jid: job.jid, target: result("m0" as MinionId, ret) }]);
+      await store.commit([
+        { kind: "job", job },
+        { kind: "target", jid: job.jid, target: result("m0" as MinionId, ret) },
+      ]);
       store = await kit.reopen();
       expect((await store.job(job.jid))?.job).toEqual(job);
-      expect(Buffer.from((await store.return(job.jid, "m0" as MinionId))?.ret ?? []).equals(Buffer.from(ret))).toBe(true);
+      expect(Buffer.from((await store.return(job.jid, "m0" as MinionId))?.ret ?? []).equals(Buffer.from(ret))).toBe(
+        true,
+      );
     });
   });
 }

@@ -37,7 +37,8 @@ describe("the sqlite file", () => {
   /** A closed record with 200 jobs. */
   const filled = async (): Promise<void> => {
     const store = await openSqliteStore(file);
-    for (let n = 1; n <= 200; n += 1) await store.commit([{ kind: "job", job: jobOf(n, minionsOf(20), { tgt: "t".repeat(300) }) }]);
+    for (let n = 1; n <= 200; n += 1)
+      await store.commit([{ kind: "job", job: jobOf(n, minionsOf(20), { tgt: "t".repeat(300) }) }]);
     await store.close();
   };
 
@@ -61,7 +62,10 @@ describe("the sqlite file", () => {
     await filled();
     damage();
     const before = readFileSync(file);
-    await expect(openSqliteStore(file)).rejects.toMatchObject({ code: "ERR_STORE", message: expect.stringContaining(file) });
+    await expect(openSqliteStore(file)).rejects.toMatchObject({
+      code: "ERR_STORE",
+      message: expect.stringContaining(file),
+    });
     expect(readFileSync(file).equals(before)).toBe(true);
   });
 
@@ -70,7 +74,16 @@ describe("the sqlite file", () => {
     const source = join(import.meta.dirname, "../../../src/store/sqlite.ts");
     const esbuild = join(import.meta.dirname, "../../../node_modules/.bin/esbuild");
     const require = "import { createRequire as c } from 'node:module'; const require = c(import.meta.url);";
-    execFileSync(esbuild, [source, "--bundle", "--platform=node", "--format=esm", `--outfile=${bundle}`, "--log-level=error", "--external:@photostructure/sqlite", `--banner:js=${require}`]);
+    execFileSync(esbuild, [
+      source,
+      "--bundle",
+      "--platform=node",
+      "--format=esm",
+      `--outfile=${bundle}`,
+      "--log-level=error",
+      "--external:@photostructure/sqlite",
+      `--banner:js=${require}`,
+    ]);
     const script = `
       import { openSqliteStore } from ${JSON.stringify(bundle)};
       const store = await openSqliteStore(${JSON.stringify(file)});
@@ -96,7 +109,10 @@ describe("the sqlite file", () => {
       writeFileSync(join(dir, "ballast"), Buffer.alloc(1_400_000));
       const ret = new Uint8Array(1_000_000);
       const big = { kind: "target", jid: jidOf(1), target: { id: "m0" as MinionId, state: "succeeded", ret } } as const;
-      await expect(store.commit([big])).rejects.toMatchObject({ code: "ERR_DISK_FULL", message: expect.stringContaining(file) });
+      await expect(store.commit([big])).rejects.toMatchObject({
+        code: "ERR_DISK_FULL",
+        message: expect.stringContaining(file),
+      });
       expect(await store.targets(jidOf(1))).toEqual([]);
       rmSync(join(dir, "ballast"));
       await store.commit([{ kind: "target", jid: jidOf(1), target: { id: "m0" as MinionId, state: "failed" } }]);

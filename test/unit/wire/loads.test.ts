@@ -49,10 +49,18 @@ describe("parseLoad", () => {
 });
 
 describe("isCommand", () => {
-  it.each(["publish", "key.accept", "runner", "constructor", "__proto__", "toString", "hasOwnProperty", "", "HELLO", "job"])(
-    "AZ-03: %s is no command of a minion",
-    (name) => expect(isCommand(name)).toBe(false),
-  );
+  it.each([
+    "publish",
+    "key.accept",
+    "runner",
+    "constructor",
+    "__proto__",
+    "toString",
+    "hasOwnProperty",
+    "",
+    "HELLO",
+    "job",
+  ])("AZ-03: %s is no command of a minion", (name) => expect(isCommand(name)).toBe(false));
   it("knows those of the protocol", () => {
     expect(["hello", "sync", "job.start", "job.return", "heartbeat", "grains", "event"].every(isCommand)).toBe(true);
   });

@@ -58,7 +58,11 @@ describe("prescan", () => {
       fc.string({ unit: "grapheme" }),
       fc.uint8Array(),
       fc.array(tie("value"), { maxLength: 4 }),
-      fc.dictionary(fc.string({ maxLength: 20 }).filter((key) => key !== "__proto__"), tie("value"), { maxKeys: 4, noNullPrototype: true }),
+      fc.dictionary(
+        fc.string({ maxLength: 20 }).filter((key) => key !== "__proto__"),
+        tie("value"),
+        { maxKeys: 4, noNullPrototype: true },
+      ),
     ),
   })).value;
 
@@ -95,7 +99,11 @@ describe("prescan", () => {
 describe("encodeWithRaw", () => {
   it("adds an encoded value without decoding it", () => {
     const raw = encode({ deep: [1, "two", null] });
-    expect(decode(encodeWithRaw({ id: "m1", retcode: 0 }, "return", raw))).toEqual({ id: "m1", retcode: 0, return: { deep: [1, "two", null] } });
+    expect(decode(encodeWithRaw({ id: "m1", retcode: 0 }, "return", raw))).toEqual({
+      id: "m1",
+      retcode: 0,
+      return: { deep: [1, "two", null] },
+    });
   });
   it("refuses a map that has no room for one more in its first byte", () => {
     const big = Object.fromEntries(Array.from({ length: 15 }, (_, i) => [`k${i}`, i]));

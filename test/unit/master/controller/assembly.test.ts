@@ -55,19 +55,23 @@ describe("Assembly", () => {
 
   it("gives the whole for any order of sending in which the sender heeds the answer", () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 30 }), fc.array(fc.boolean()), (sizes, lost) => {
-        const assembly = new Assembly();
-        let at = 0;
-        for (let turn = 0; turn < 200; turn += 1) {
-          const size = sizes[turn % sizes.length] ?? 1;
-          const answer = assembly.take(id, part(at, Math.min(1000, at + size)), 0);
-          if (answer instanceof Uint8Array) {
-            expect(new Uint8Array(answer)).toEqual(whole);
-            return;
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 30 }),
+        fc.array(fc.boolean()),
+        (sizes, lost) => {
+          const assembly = new Assembly();
+          let at = 0;
+          for (let turn = 0; turn < 200; turn += 1) {
+            const size = sizes[turn % sizes.length] ?? 1;
+            const answer = assembly.take(id, part(at, Math.min(1000, at + size)), 0);
+            if (answer instanceof Uint8Array) {
+              expect(new Uint8Array(answer)).toEqual(whole);
+              return;
+            }
+            if (answer !== "busy" && lost[turn] !== true) at = answer;
           }
-          if (answer !== "busy" && lost[turn] !== true) at = answer;
-        }
-      }),
+        },
+      ),
     );
   });
 });

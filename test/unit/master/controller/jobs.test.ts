@@ -47,7 +47,17 @@ async function open(): Promise<void> {
   bus.on("event", (event) => events.push(event));
   const committer: Committer = new Committer(store, () => jobs.load());
   const toPublisher = (message: ToFront): void => void sent.push(message);
-  jobs = new Jobs({ store, committer, bus, presence, signer, now: () => now, busId: "b", accepted: () => accepted, toPublisher });
+  jobs = new Jobs({
+    store,
+    committer,
+    bus,
+    presence,
+    signer,
+    now: () => now,
+    busId: "b",
+    accepted: () => accepted,
+    toPublisher,
+  });
   await jobs.load();
 }
 
@@ -61,7 +71,11 @@ afterEach(async () => {
   rmSync(dir, { recursive: true });
 });
 
-const returnOf = (jid: Jid, value: unknown, more: Partial<Load<"job.return">> = {}): [Load<"job.return">, Uint8Array] => {
+const returnOf = (
+  jid: Jid,
+  value: unknown,
+  more: Partial<Load<"job.return">> = {},
+): [Load<"job.return">, Uint8Array] => {
   const data = encode(value);
   const load: Load<"job.return"> = {
     cmd: "job.return",
@@ -175,7 +189,10 @@ describe("Jobs", () => {
     presence.setLink(new Uint8Array(16).fill(0), false);
     now += 3_600_001;
     await jobs.tick();
-    expect((await jobs.record(jid)).targets[0]).toMatchObject({ state: "lost", reason: "the minion did not come back" });
+    expect((await jobs.record(jid)).targets[0]).toMatchObject({
+      state: "lost",
+      reason: "the minion did not come back",
+    });
   });
 
   it("SF-06: loses the open jobs of a minion whose ledger went back, and runs none of them again", async () => {

@@ -15,7 +15,10 @@ let link: MinionLink;
 beforeEach(() => {
   now = 1000;
   changes = [];
-  presence = new Presence(() => now, (_link, connected) => changes.push(connected));
+  presence = new Presence(
+    () => now,
+    (_link, connected) => changes.push(connected),
+  );
   link = presence.of(id, keyId);
 });
 

@@ -17,13 +17,19 @@ describe("event", () => {
     ["salt/minion/m10/x", "salt/minion/m1/salt/minion/m10/x"],
   ])("AZ-08: puts %s under the minion's own name", (tag, forced) => expect(tagOf(tag)).toBe(forced));
 
-  it.each(["../m2/start", "a/../../x", "a b", "a\nb", "a\0b", "\u001b[31m", "x".repeat(256)])("AZ-08: refuses %j", (tag) => {
-    expect(() => tagOf(tag)).toThrow(expect.objectContaining({ code: "ERR_WIRE_INVALID" }));
-  });
+  it.each(["../m2/start", "a/../../x", "a b", "a\nb", "a\0b", "\u001b[31m", "x".repeat(256)])(
+    "AZ-08: refuses %j",
+    (tag) => {
+      expect(() => tagOf(tag)).toThrow(expect.objectContaining({ code: "ERR_WIRE_INVALID" }));
+    },
+  );
 });
 
 describe("grains", () => {
   it("AZ-01: are of the minion whose key they came under, whatever they say", () => {
-    expect(grains({ cmd: "grains", grains: { id: "m2", os: "Debian" } }, m1).grains).toEqual({ id: "m1", os: "Debian" });
+    expect(grains({ cmd: "grains", grains: { id: "m2", os: "Debian" } }, m1).grains).toEqual({
+      id: "m1",
+      os: "Debian",
+    });
   });
 });
