@@ -1,19 +1,55 @@
-export interface MasterConfig {
-  readonly id: string;
-  readonly interface: string;
-  readonly publishPort: number;
-  readonly retPort: number;
-  readonly enrollPort: number;
-  readonly enroll: boolean;
-  readonly workerThreads: number;
-  readonly timeoutMs: number;
-  readonly keepJobsMs: number;
-  readonly autoAccept: boolean;
-  readonly pkiDir: string;
-  readonly sockDir: string;
-  readonly dataDir: string;
-  readonly logLevel: "info";
-  readonly showTimeout: boolean;
-  readonly showJid: boolean;
-  readonly cliSummary: boolean;
+import { availableParallelism, hostname } from "node:os";
+import * as z from "zod";
+import { count, flag, logLevel, port, seconds, text } from "./values.ts";
+
+/** Folders that defaults and relative paths depend on. */
+export interface Roots {
+  readonly root: string;
+  readonly configDir: string;
+}
+
+/** Keys of `etc/msalt/master`, spelt as Salt spells them. docs/configuration.md says what each means. */
+export const masterFile = z.strictObject({
+  id: text.default(() => hostname()),
+  interface: text.default("0.0.0.0"),
+  publish_port: port.default(4505),
+  ret_port: port.default(4506),
+  enroll_port: port.default(4507),
+  enroll: flag.default(true),
+  auto_accept: flag.default(false),
+  worker_threads: count.default(() => Math.max(2, availableParallelism())),
+  timeout: seconds.default(5),
+  keep_jobs_seconds: seconds.default(86_400),
+  show_timeout: flag.default(true),
+  show_jid: flag.default(false),
+  cli_summary: flag.default(false),
+  pki_dir: text.optional(),
+  cachedir: text.optional(),
+  sock_dir: text.optional(),
+  log_level: logLevel.default("info"),
+});
+
+/** The same as the code uses it: camelCase, times in milliseconds, every path whole. */
+export type MasterConfig = ReturnType<typeof masterConfig>;
+
+export function masterConfig(file: z.infer<typeof masterFile>, { root, configDir }: Roots) {
+  return Object.freeze({
+    id: file.id,
+    interface: file.interface,
+    publishPort: file.publish_port,
+    retPort: file.ret_port,
+    enrollPort: file.enroll_port,
+    enroll: file.enroll,
+    autoAccept: file.auto_accept,
+    workerThreads: file.worker_threads,
+    timeoutMs: file.timeout * 1000,
+    keepJobsMs: file.keep_jobs_seconds * 1000,
+    showTimeout: file.show_timeout,
+    showJid: file.show_jid,
+    cliSummary: file.cli_summary,
+    pkiDir: file.pki_dir ?? `${configDir}/pki/master`,
+    dataDir: file.cachedir ?? `${root}/var/lib/msalt/master`,
+    sockDir: file.sock_dir ?? `${root}/run/msalt/master`,
+    logLevel: file.log_level,
+  });
 }

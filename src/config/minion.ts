@@ -1,7 +1,63 @@
-import type { MinionId } from "../wire/ids.ts";
-export interface MinionConfig {
-  readonly id: MinionId; readonly masters: readonly string[]; readonly masterPort: number; readonly publishPort: number; readonly enrollPort: number;
-  readonly masterFinger: string | undefined; readonly token: string | undefined; readonly pkiDir: string; readonly dataDir: string; readonly logLevel: "info";
-  readonly acceptanceWaitMs: number; readonly shutdownTimeoutMs: number; readonly allowedFunctions: readonly string[] | undefined;
-  readonly grains: Record<string, unknown>; readonly customGrains: Record<string, unknown>; readonly shown: Record<string, unknown>; readonly grainsFile: string;
+import { hostname } from "node:os";
+import * as z from "zod";
+import { type MinionId, isMinionId } from "../wire/ids.ts";
+import type { Roots } from "./master.ts";
+import { logLevel, port, seconds, text } from "./values.ts";
+
+const minionId = z.custom<MinionId>(
+  (value) => typeof value === "string" && isMinionId(value),
+  "must be letters, digits and . _ - (at most 128, a letter or digit at both ends, no `..`)",
+);
+const fingerprint = z
+  .string("must be text")
+  .regex(/^([0-9a-f]{64}|[0-9a-f]{2}(:[0-9a-f]{2}){31})$/, "must be the whole fingerprint that msalt-key -F shows: 64 lower-case hex digits, with or without colons");
+
+/** Keys of `etc/msalt/minion`, spelt as Salt spells them. docs/configuration.md says what each means. */
+export const minionFile = z.strictObject({
+  id: minionId.default(() => hostname() as MinionId),
+  master: z.union([text, z.array(text).min(1)], "must be a host name or address, or a list of them").default("salt"),
+  master_port: port.default(4506),
+  publish_port: port.default(4505),
+  enroll_port: port.default(4507),
+  master_finger: fingerprint.optional(),
+  token: text.optional(),
+  acceptance_wait_time: seconds.default(10),
+  shutdown_timeout: seconds.default(30),
+  allowed_functions: z.array(text, "must be a list of functions, such as test.*").optional(),
+  grains: z.record(z.string(), z.unknown(), "must be a map of grains").default({}),
+  pki_dir: text.optional(),
+  cachedir: text.optional(),
+  log_level: logLevel.default("info"),
+});
+
+/** The same as the code uses it: camelCase, times in milliseconds, every path whole. */
+export type MinionConfig = ReturnType<typeof minionConfig>;
+
+export function minionConfig(
+  file: z.infer<typeof minionFile>,
+  { root, configDir }: Roots,
+  customGrains: Readonly<Record<string, unknown>>,
+) {
+  const { token, ...shown } = file;
+  return Object.freeze({
+    id: file.id,
+    masters: typeof file.master === "string" ? [file.master] : file.master,
+    masterPort: file.master_port,
+    publishPort: file.publish_port,
+    enrollPort: file.enroll_port,
+    masterFinger: file.master_finger,
+    token,
+    acceptanceWaitMs: file.acceptance_wait_time * 1000,
+    shutdownTimeoutMs: file.shutdown_timeout * 1000,
+    allowedFunctions: file.allowed_functions,
+    grains: file.grains,
+    /** From the file `grains` beside the configuration; `grainsFile` is where it is. */
+    customGrains,
+    grainsFile: `${configDir}/grains`,
+    /** What `config.get` shows: no secret. */
+    shown: shown as Readonly<Record<string, unknown>>,
+    pkiDir: file.pki_dir ?? `${configDir}/pki/minion`,
+    dataDir: file.cachedir ?? `${root}/var/lib/msalt/minion`,
+    logLevel: file.log_level,
+  });
 }

@@ -15,7 +15,10 @@ const filler = "\ufffe";
  */
 export function compileGlob(pattern: string): (text: string) => boolean {
   if (pattern.length > maxPatternLength) {
-    throw new MsaltError("ERR_TARGET_INVALID", `glob of ${pattern.length} characters, at most ${maxPatternLength} allowed`);
+    throw new MsaltError(
+      "ERR_TARGET_INVALID",
+      `glob of ${pattern.length} characters, at most ${maxPatternLength} allowed`,
+    );
   }
   const glob = new Minimatch(guard + hideSlashes(translate(pattern)), {
     dot: true,

@@ -8,7 +8,11 @@ import { MsaltError, messageOf } from "../errors.ts";
  * @throws MsaltError `ERR_LOCKED` when a living process holds it, `ERR_STORE` when the file cannot be written.
  */
 export function takeLock(file: string, what: string): () => void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new MsaltError("ERR_STORE", `cannot make the folder ${dirname(file)}: ${messageOf(cause)}`, {}, { cause });
+  }
   const own = `${process.pid} ${startTimeOf(process.pid) ?? 0}\n`;
   const draft = `${file}.${process.pid}`;
   for (let attempt = 0; attempt < 3; attempt += 1) {

@@ -17,8 +17,10 @@ const unsupported: readonly (readonly [RegExp, string])[] = [
   [/^\(\?\(/, "conditional groups (?(1)…) are not supported"],
   [/^[*+?}]\+/, "possessive repeats such as a++ are not supported"],
 ];
-const outsideClass = /\\[^]|\(\?#[^)]*\)|\(\?(?:[=!>(]|<[=!]|P=)|\[\^?\]?|[*+?}]\+|[^]/uy;
-const insideClass = /\\[^]|[^]/uy;
+const codePoint = /^\\[uU]([\da-fA-F]+)$/;
+const outsideClass =
+  /\\u[\da-fA-F]{4}|\\U[\da-fA-F]{8}|\\[^]|\{,\d+\}|\(\?#[^)]*\)|\(\?(?:[=!>(]|<[=!]|P=)|\[\^?\]?|[*+?}]\+|[^]/uy;
+const insideClass = /\\u[\da-fA-F]{4}|\\U[\da-fA-F]{8}|\\[^]|[^]/uy;
 const blankOrComment = /\s+|#[^\n]*/uy;
 
 /**
@@ -63,6 +65,8 @@ function translate(pattern: string, refuse: (why: string) => MsaltError): string
     const problem = inClass ? undefined : unsupported.find(([what]) => what.test(token));
     if (problem !== undefined) throw refuse(problem[1]);
     if (token === "\\Z") translated += "\\z";
+    else if (codePoint.test(token)) translated += token.replace(codePoint, "\\x{$1}");
+    else if (!inClass && token.startsWith("{,")) translated += token.replace("{", "{0");
     else if (unicode && token.toLowerCase() in unicodeClasses) translated += wideClass(token, inClass);
     else if (inClass) translated += token === "[" ? "\\[" : token;
     else if (!token.startsWith("(?#")) translated += token;

@@ -1,5 +1,5 @@
-/** C0 and C1 controls but for newline and tab, DEL, and the marks that change the direction of text. */
-const unsafe = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+/** C0 and C1 controls but for newline and tab, DEL, line separators, and the marks that change the direction of text. */
+const unsafe = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /**
  * Text from elsewhere, fit for a terminal: what could move the cursor, change colours or turn the reading direction becomes

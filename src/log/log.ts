@@ -1,6 +1,70 @@
-type Say = (message: string, fields?: Record<string, unknown>) => void;
-export interface Log { debug: Say; info: Say; warn: Say; error: Say }
-export function createLog(o: { level: string; name: string }): Log {
-  const say = (l: string): Say => (m, f) => void process.stderr.write(`${new Date().toISOString()} [${l}] ${o.name}: ${m} ${f ? JSON.stringify(f) : ""}\n`);
-  return { debug: say("debug"), info: say("info"), warn: say("warn"), error: say("error") };
+/** One line an entry on standard error: `<time> [level] <process>: message key=value …`, whatever the message holds. */
+import { writeSync } from "node:fs";
+
+export type LogLevel = "quiet" | "critical" | "error" | "warning" | "info" | "debug" | "trace" | "all" | "profile" | "garbage";
+type Say = (message: string, fields?: Readonly<Record<string, unknown>>) => void;
+
+export interface Log {
+  readonly debug: Say;
+  readonly info: Say;
+  readonly warn: Say;
+  readonly error: Say;
+}
+
+/** Salt's names; what is between two of ours counts as the next finer one. */
+const ranks: Readonly<Record<LogLevel, number>> = {
+  quiet: 0,
+  critical: 1,
+  error: 2,
+  warning: 3,
+  info: 4,
+  profile: 4,
+  debug: 5,
+  trace: 6,
+  garbage: 6,
+  all: 6,
+};
+
+/** Values under such names never reach a log (LF-08). */
+const secret = /token|secret|password|passwd|private/i;
+
+export interface LogOptions {
+  readonly name: string;
+  readonly level: LogLevel;
+  /** Where lines go; standard error unless a test wants to read them. */
+  readonly write?: (line: string) => void;
+  readonly now?: () => number;
+}
+
+export function createLog({ name, level, write = toStderr, now = Date.now }: LogOptions): Log {
+  const say =
+    (rank: number, word: string): Say =>
+    (message, fields = {}) => {
+      if (rank > ranks[level]) return;
+      const facts = Object.entries(fields).map(([key, value]) => ` ${oneLine(key)}=${secret.test(key) ? "…" : valueOf(value)}`);
+      write(`${new Date(now()).toISOString()} [${word}] ${name}: ${oneLine(message)}${facts.join("")}\n`);
+    };
+  return { debug: say(5, "debug"), info: say(4, "info"), warn: say(3, "warning"), error: say(2, "error") };
+}
+
+function valueOf(value: unknown): string {
+  const written = typeof value === "string" && /^[^\s"=]+$/.test(value) ? value : (JSON.stringify(value) ?? String(value));
+  return oneLine(written);
+}
+
+/** Text of a peer must not end the line, nor speak to the terminal that shows it. */
+function oneLine(text: string): string {
+  return text.replaceAll(
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** Written at once, so that the last words of a process that dies are there. A closed or full pipe loses the line only. */
+function toStderr(line: string): void {
+  try {
+    writeSync(2, line);
+  } catch {
+    return;
+  }
 }

@@ -1,10 +1,50 @@
-export const outputters = ["nested", "json", "jsonl", "yaml", "txt", "quiet"] as const;
+import { json, jsonLine } from "./json.ts";
+import { nested } from "./nested.ts";
+import { newlineValuesOnly, txt } from "./text.ts";
+import { repr } from "./values.ts";
+import { yaml } from "./yaml.ts";
+
+export const outputters = ["nested", "json", "jsonl", "yaml", "txt", "quiet", "raw", "newline_values_only"] as const;
 export type OutputterName = (typeof outputters)[number];
-export function isOutputter(n: string): n is OutputterName { return (outputters as readonly string[]).includes(n); }
-export function render(n: OutputterName, v: unknown, _o: { color: boolean; indent?: number | undefined; failed?: ReadonlySet<string> }): string {
-  if (n === "quiet") return "";
-  if (n === "json") return JSON.stringify(v, null, 4) + "\n";
-  if (n === "jsonl") return JSON.stringify(v) + "\n";
-  if (Array.isArray(v)) return v.map((x) => `- ${x}\n`).join("");
-  return Object.entries(v as {}).map(([k, x]) => `${k}:\n    ${x === true ? "True" : typeof x === "string" ? x.split("\n").join("\n    ") : JSON.stringify(x)}\n`).join("");
+
+export function isOutputter(name: string): name is OutputterName {
+  return (outputters as readonly string[]).includes(name);
+}
+
+export interface RenderOptions {
+  readonly color: boolean;
+  /** Of json and yaml; negative puts the document on one line (json) or in flow style (yaml). */
+  readonly indent?: number | undefined;
+  /** Minions whose keys `nested` prints in red. */
+  readonly failed?: ReadonlySet<string>;
+}
+
+/**
+ * The value as the outputter prints it, final newline included; `""` when there is nothing to print. Whatever is in the
+ * value, the only control characters in the result are newlines, tabs and our own colours.
+ */
+export function render(name: OutputterName, value: unknown, options: RenderOptions): string {
+  const text = document(name, value, options).trimEnd();
+  return text === "" ? "" : `${text}\n`;
+}
+
+function document(name: OutputterName, value: unknown, { color, indent, failed }: RenderOptions): string {
+  switch (name) {
+    case "nested":
+      return nested(value, { color, failed });
+    case "json":
+      return json(value, indent ?? 4);
+    case "jsonl":
+      return jsonLine(value);
+    case "yaml":
+      return yaml(value, indent ?? 2);
+    case "txt":
+      return txt(value);
+    case "raw":
+      return typeof value === "string" ? txt(value) : repr(value);
+    case "newline_values_only":
+      return newlineValuesOnly(value);
+    case "quiet":
+      return "";
+  }
 }

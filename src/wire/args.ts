@@ -1,25 +1,45 @@
+/** The words of a command line and the `arg` of a job, as Salt reads the one and writes the other. */
+import { guessWord } from "./yaml-word.ts";
+
+export interface CallArguments {
+  readonly arg: unknown[];
+  readonly kwarg: Record<string, unknown>;
+}
+
+/** `name=value`: a name like an identifier with dots and dashes, no second `=`, a value of one line. */
+const keyword = /^((?!\p{Nd})[\p{L}\p{N}_][\p{L}\p{N}_.-]*)=(?!=)([^\n]*)\n?$/u;
+/** Among the keywords of a job, the mark that they are keywords. */
+const marker = "__kwarg__";
+
+/**
+ * Splits words into positional and named arguments and guesses what each value is, as Salt does (YAML 1.1: `yes` is true,
+ * `16:34` is 994). Where `keep` says so of a position or a name, the value stays the text that was typed.
+ */
 export function parseWords(
   words: readonly string[],
-  keep?: (w: number | string) => boolean,
-): { arg: unknown[]; kwarg: Record<string, unknown> } {
+  keep: (where: number | string) => boolean = () => false,
+): CallArguments {
   const arg: unknown[] = [];
-  const kwarg: Record<string, unknown> = {};
-  const g = (t: string, k: boolean): unknown => (k ? t : /^-?\d+$/.test(t) ? Number(t) : t === "true" ? true : t);
-  for (const w of words) {
-    const m = /^([A-Za-z_][\w.-]*)=(?!=)(.*)$/s.exec(w);
-    if (m) kwarg[m[1] ?? ""] = g(m[2] ?? "", keep?.(m[1] ?? "") ?? false);
-    else arg.push(g(w, keep?.(arg.length) ?? false));
+  const kwarg = new Map<string, unknown>();
+  for (const word of words) {
+    const [, name, value = ""] = keyword.exec(word) ?? [];
+    if (name === undefined) arg.push(keep(arg.length) ? word : guessWord(word));
+    else if (name !== marker) kwarg.set(name, keep(name) ? value : guessWord(value));
   }
-  return { arg, kwarg };
+  return { arg, kwarg: Object.fromEntries(kwarg) };
 }
-export function toArg(arg: unknown[], kwarg: Record<string, unknown>): unknown[] {
-  return Object.keys(kwarg).length ? [...arg, { ...kwarg, __kwarg__: true }] : arg;
+
+/** The `arg` of a job: keywords travel as a last map with the mark `__kwarg__`. */
+export function toArg(arg: readonly unknown[], kwarg: Readonly<Record<string, unknown>>): unknown[] {
+  return Object.keys(kwarg).length === 0 ? [...arg] : [...arg, { ...kwarg, [marker]: true }];
 }
-export function splitArg(arg: readonly unknown[]): { arg: unknown[]; kwarg: Record<string, unknown> } {
-  const last = arg.at(-1) as Record<string, unknown> | undefined;
-  if (typeof last === "object" && last !== null && last["__kwarg__"] === true) {
-    const { __kwarg__: _, ...kwarg } = last;
-    return { arg: arg.slice(0, -1), kwarg };
+
+/** The inverse of `toArg`. */
+export function splitArg(arg: readonly unknown[]): CallArguments {
+  const last = arg.at(-1);
+  if (typeof last !== "object" || last === null || !(marker in last) || last[marker] !== true) {
+    return { arg: [...arg], kwarg: {} };
   }
-  return { arg: [...arg], kwarg: {} };
+  const { [marker]: _mark, ...kwarg } = last;
+  return { arg: arg.slice(0, -1), kwarg };
 }

@@ -243,7 +243,7 @@ export class RawMinion implements Disposable {
     const answer = new Promise<RawReply>((resolve) => this.#replies.set(requestId.toString("hex"), resolve));
     await this.sendFrames(frame).catch(() => undefined);
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>((resolve) => (timer = setTimeout(resolve, timeoutMs)));
+    const late = new Promise<undefined>((resolve) => (timer = setTimeout(resolve, timeoutMs, undefined)));
     const reply = await Promise.race([answer, late]);
     clearTimeout(timer);
     return reply;

@@ -55,7 +55,6 @@ const owner: Record<string, string> = {
   "js-yaml": "config",
   minimatch: "lib",
   "node:sqlite": "store",
-  pino: "log",
   re2js: "lib",
   tweetnacl: "crypto",
   zeromq: "transport",

@@ -3,18 +3,19 @@
  * in one group commit, and only then answered and announced (P1, P3). After a failed commit memory is read anew.
  */
 import type { Signer } from "../../crypto/primitives.ts";
-import { MsaltError } from "../../errors.ts";
+import { MsaltError, messageOf } from "../../errors.ts";
 import type { EventBus } from "../../event/bus.ts";
 import { advance, isTerminal, type TargetEvent } from "../../job/state.ts";
 import type { Job, Target } from "../../job/types.ts";
 import type { JobStore, Write } from "../../store/job-store.ts";
 import { resolveTarget } from "../../target/target.ts";
-import { encode } from "../../wire/codec.ts";
+import { encode, requestScan } from "../../wire/codec.ts";
 import type { ToFront } from "../../wire/front.ts";
 import { type Jid, type KeyId, type MinionId, nextJid } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
 import type { Load, Replies } from "../../wire/loads.ts";
 import type { JobView, LocalLoad, TargetView } from "../../wire/local.ts";
+import { prescan } from "../../wire/prescan.ts";
 import { type Order, orderSignedBytes } from "../../wire/publication.ts";
 import { tags } from "../../wire/tags.ts";
 import type { Committer } from "./committer.ts";
@@ -76,6 +77,7 @@ export class Jobs {
   /** Accepts a job: it is durable when this resolves (P1). */
   async publish(load: LocalLoad<"publish">): Promise<{ jid: Jid; minions: MinionId[]; missing: string[] }> {
     const { accepted, now, committer } = this.#options;
+    checkArguments(load);
     const { minions, missing } = resolveTarget(load.tgt, load.tgtType, [...accepted().keys()]);
     if (minions.length === 0 && missing.length === 0) {
       throw new MsaltError("ERR_NO_MATCH", "No minions matched the target. No command was sent, no jid was assigned.");
@@ -405,4 +407,17 @@ function orderOf(job: Job): Order {
     not_after: job.notAfter,
     ...(job.options.timeoutMs !== undefined && { timeout: job.options.timeoutMs }),
   };
+}
+
+/** A minion scans an order before it decodes it: what it would refuse is refused here, where somebody hears of it. */
+function checkArguments({ arg, words = [] }: LocalLoad<"publish">): void {
+  const bad = (what: string): MsaltError => new MsaltError("ERR_FUNCTION_ARGS", `the arguments cannot be sent: ${what}`);
+  const size = encode(arg).length;
+  if (size > limits.argBytes) throw bad(`they are ${size} bytes, over the limit of ${limits.argBytes}`);
+  try {
+    // The order around them has fields of its own.
+    prescan(encode({ arg, words }), { ...requestScan, nodes: requestScan.nodes - 100 });
+  } catch (failure) {
+    throw bad(messageOf(failure));
+  }
 }

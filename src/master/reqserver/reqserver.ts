@@ -35,6 +35,21 @@ export async function startReqserver(config: MasterConfig, epoch: string, log: L
     if (!ok) log.debug("refused a key on the request port", { address });
     return ok;
   });
+  const askController = (request: Uint8Array, address: string): Promise<Uint8Array | undefined> =>
+    new Promise((resolve) => {
+      const n = (count += 1);
+      const done = (reply: Uint8Array | undefined): void => {
+        clearTimeout(timer);
+        waiting.delete(n);
+        resolve(reply);
+      };
+      const timer = setTimeout(done, enrolWaitMs, undefined);
+      waiting.set(n, done);
+      link.say({ is: "enrol", n, request, address });
+    });
+  const listener = new EnrolmentListener(askController);
+  const enrollPort = config.enroll ? await listener.listen({ host: config.interface, port: config.enrollPort }) : 0;
+  // Last, because a process whose proxy runs can no longer end in order and say why.
   const retPort = await runProxy(
     {
       endpoint: `tcp://${config.interface}:${config.retPort}`,
@@ -53,21 +68,6 @@ export async function startReqserver(config: MasterConfig, epoch: string, log: L
       process.exit(1);
     },
   );
-
-  const askController = (request: Uint8Array, address: string): Promise<Uint8Array | undefined> =>
-    new Promise((resolve) => {
-      const n = (count += 1);
-      const done = (reply: Uint8Array | undefined): void => {
-        clearTimeout(timer);
-        waiting.delete(n);
-        resolve(reply);
-      };
-      const timer = setTimeout(done, enrolWaitMs, undefined);
-      waiting.set(n, done);
-      link.say({ is: "enrol", n, request, address });
-    });
-  const listener = new EnrolmentListener(askController);
-  const enrollPort = config.enroll ? await listener.listen({ host: config.interface, port: config.enrollPort }) : 0;
 
   return {
     info: { ret_port: retPort, ...(config.enroll && { enroll_port: enrollPort }) },

@@ -17,6 +17,9 @@ describe("compileRegex", () => {
     ["takes a bracket in brackets literally", "[[:x]+$", "[:x", true],
     ["takes a closing bracket first in brackets", "[]a]+$", "]a", true],
     ["looks for nothing special inside brackets", "[(?=\\d]+$", "(?=1", true],
+    ["takes {,n} for at most n times", "we{,2}b$", "web", true],
+    ["takes {,n} literally in a class", "[{,1}]+$", "{,", true],
+    ["takes code points by number", "\\u0077[\\U00000065]b", "web", true],
     ["takes a named group", "(?P<kind>web|db)\\d", "db1", true],
   ])("%s: %j against %j", (_case, pattern, text, expected) => {
     expect(compileRegex(pattern)(text)).toBe(expected);

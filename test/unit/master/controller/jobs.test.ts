@@ -13,6 +13,7 @@ import { openSqliteStore } from "../../../../src/store/sqlite.ts";
 import type { ToFront } from "../../../../src/wire/front.ts";
 import type { Jid, KeyId, MinionId } from "../../../../src/wire/ids.ts";
 import type { Load } from "../../../../src/wire/loads.ts";
+import type { LocalLoad } from "../../../../src/wire/local.ts";
 import { orderSignedBytes, parseOrder } from "../../../../src/wire/publication.ts";
 
 const ids = ["m1", "m2", "m3"] as MinionId[];
@@ -20,7 +21,7 @@ const [m1, m2, m3] = ids as [MinionId, MinionId, MinionId];
 const keyOf = (id: MinionId): KeyId => id.padEnd(32, "0").replace("m", "a") as KeyId;
 const accepted = new Map(ids.map((id) => [id, keyOf(id)]));
 const signer = new Signer(new Uint8Array(32).fill(5));
-const publish = { tgt: "*", tgtType: "glob", fun: "cmd.run", arg: ["uptime"], user: "root", waitMs: 5000 } as const;
+const publish: LocalLoad<"publish"> = { tgt: "*", tgtType: "glob", fun: "cmd.run", arg: ["uptime"], user: "root", waitMs: 5000 };
 
 let dir: string;
 let store: JobStore;

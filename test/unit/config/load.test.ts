@@ -1,0 +1,137 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { loadMasterConfig, loadMinionConfig } from "../../../src/config/load.ts";
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "msalt-config-"));
+  mkdirSync(join(root, "etc/msalt/master.d"), { recursive: true });
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+const file = (name: string, text: string, mode = 0o644): string => {
+  const path = join(root, "etc/msalt", name);
+  writeFileSync(path, text);
+  chmodSync(path, mode);
+  return path;
+};
+const master = (overrides = {}): ReturnType<typeof loadMasterConfig> => loadMasterConfig({ rootDir: root, env: {}, overrides });
+const minion = (overrides = {}): ReturnType<typeof loadMinionConfig> => loadMinionConfig({ rootDir: root, env: {}, overrides });
+const problem = (load: () => unknown): string => {
+  try {
+    load();
+  } catch (failure) {
+    expect(failure).toMatchObject({ code: "ERR_CONFIG_INVALID" });
+    return (failure as Error).message;
+  }
+  throw new Error("it was taken");
+};
+
+describe("loadMasterConfig", () => {
+  it("has a default for everything, under the root", () => {
+    expect(master()).toMatchObject({
+      interface: "0.0.0.0",
+      publishPort: 4505,
+      retPort: 4506,
+      enrollPort: 4507,
+      timeoutMs: 5000,
+      keepJobsMs: 86_400_000,
+      autoAccept: false,
+      pkiDir: join(root, "etc/msalt/pki/master"),
+      sockDir: join(root, "run/msalt/master"),
+      dataDir: join(root, "var/lib/msalt/master"),
+    });
+    expect(Object.isFrozen(master())).toBe(true);
+  });
+
+  it("takes the file, then master.d in order, then the command line", () => {
+    file("master", "publish_port: 1\nret_port: 1\nenroll_port: 1\ntimeout: 1\n");
+    file("master.d/10-a.conf", "ret_port: 2\nenroll_port: 2\ntimeout: 2\n");
+    file("master.d/20-b.conf", "enroll_port: 3\ntimeout: 3\n");
+    file("master.d/ignored.txt", "no: yaml: at all\n");
+    expect(master({ timeout: 4 })).toMatchObject({ publishPort: 1, retPort: 2, enrollPort: 3, timeoutMs: 4000 });
+  });
+
+  it.each(["true", "True", "yes", "on", "'yes'"])("takes %s for a flag", (word) => {
+    file("master", `auto_accept: ${word}\n`);
+    expect(master().autoAccept).toBe(true);
+  });
+
+  it("takes paths as they are, relative ones under the root", () => {
+    file("master", "pki_dir: /k/e/y\ncachedir: data/here\n");
+    expect(master()).toMatchObject({ pkiDir: "/k/e/y", dataDir: join(root, "data/here") });
+  });
+
+  it("reports every problem at once, each with file, key, what was expected and found", () => {
+    const path = file("master", "publish_prot: 4505\nret_port: http\nworker_threads: 0\nauto_accept: maybe\n");
+    const drop = file("master.d/x.conf", "timeout: -1\n");
+    const message = problem(master);
+    for (const part of [
+      "5 problems",
+      `${path}: unknown key "publish_prot"; did you mean publish_port?`,
+      `${path}: ret_port: must be a port number, 0 to 65535 (0: any free one), found "http"`,
+      `${path}: worker_threads: must be a whole number, 1 or more, found 0`,
+      `${path}: auto_accept: must be true or false, found "maybe"`,
+      `${drop}: timeout: must be a number of seconds, 0 or more, found -1`,
+    ]) {
+      expect(message).toContain(part);
+    }
+  });
+
+  it.each([
+    ["broken YAML", "a: [1\nb: 2\n", /master line \d+: not valid YAML/],
+    ["a key twice", "timeout: 1\ntimeout: 2\n", /line 2: not valid YAML: .*duplicat/],
+    ["a list", "- 1\n", /must be a map of keys and values/],
+    ["an anchor bomb", `a: &a [x]\nb: [${"*a, ".repeat(50)}*a]\n`, /line 2: not valid YAML/],
+    ["an unknown tag", "id: !!js/function 'x'\n", /line 1: not valid YAML: .*tag/],
+    ["a thousand levels", `id: ${"[".repeat(1000)}\n`, /not valid YAML/],
+    ["two megabytes", `id: ${"x".repeat(2_000_000)}\n`, /larger than 1048576 bytes/],
+  ])("EN-15: refuses %s, with the file", (_case, text, expected) => {
+    file("master", text);
+    expect(problem(master)).toMatch(expected);
+  });
+
+  it.each([0o666, 0o664, 0o646])("LF-02: does not believe a file of mode %o", (mode) => {
+    const path = file("master", "timeout: 1\n", mode);
+    expect(problem(master)).toContain(`${path}: can be written by others than its owner`);
+  });
+
+  it("LF-02: does not believe a folder that others can write", () => {
+    file("master", "timeout: 1\n");
+    chmodSync(join(root, "etc/msalt"), 0o777);
+    expect(problem(master)).toContain("can be written by others");
+  });
+});
+
+describe("loadMinionConfig", () => {
+  it("takes one master or several, and keeps the token out of what config.get shows", () => {
+    file("minion", "id: web1\nmaster: [a, b]\ntoken: t0ps3cret\nshutdown_timeout: 2\n");
+    expect(minion()).toMatchObject({ id: "web1", masters: ["a", "b"], token: "t0ps3cret", shutdownTimeoutMs: 2000 });
+    expect(JSON.stringify(minion().shown)).not.toContain("t0ps3cret");
+    expect(minion().shown).toMatchObject({ id: "web1", publish_port: 4505 });
+  });
+
+  it("lets the command line win, and holds it to the same rules", () => {
+    file("minion", "id: web1\n");
+    expect(minion({ id: "web2" }).id).toBe("web2");
+    expect(problem(() => minion({ id: "../x" }))).toContain("the command line: id: must be letters");
+  });
+
+  it("reads custom grains from the file beside it", () => {
+    file("minion", "grains: {a: 1}\n");
+    file("grains", "role: web\nrack: 12\n");
+    expect(minion()).toMatchObject({ grains: { a: 1 }, customGrains: { role: "web", rack: 12 } });
+  });
+
+  it.each(["ab", "AB:".repeat(31) + "AB", `${"ab:".repeat(30)}ab`, "g".repeat(64)])("HS-07: refuses %s as master_finger", (finger) => {
+    file("minion", `id: m1\nmaster_finger: '${finger}'\n`);
+    expect(problem(minion)).toContain("master_finger: must be the whole fingerprint");
+  });
+
+  it("never repeats a bad token", () => {
+    file("minion", "id: m1\ntoken: [s3cret]\n");
+    expect(problem(minion)).not.toContain("s3cret");
+  });
+});

@@ -1,0 +1,49 @@
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { masterFile } from "../../src/config/master.ts";
+import { minionFile } from "../../src/config/minion.ts";
+import { errorCodes } from "../../src/errors.ts";
+
+const root = join(import.meta.dirname, "../..");
+const doc = (name: string): string => readFileSync(join(root, "docs", name), "utf8");
+const rows = (text: string): string[][] => [...text.matchAll(/^\| `([^`]+)` \| ([^|]+) \|/gm)].map(([, key = "", value = ""]) => [key, value.trim()]);
+
+describe("docs/errors.md", () => {
+  it("has a row for each code, and no other", () => {
+    expect(rows(doc("errors.md")).map(([code]) => code)).toEqual([...errorCodes]);
+  });
+});
+
+describe("docs/configuration.md", () => {
+  const [, master = "", minion = ""] = doc("configuration.md").split(/^## .*$/m);
+
+  it.each([
+    ["master", master, masterFile],
+    ["minion", minion, minionFile],
+  ])("names every key of the %s, in order", (_name, text, schema) => {
+    expect(rows(text).map(([key]) => key)).toEqual(Object.keys(schema.shape));
+  });
+
+  it.each([
+    ["master", master, masterFile],
+    ["minion", minion, minionFile],
+  ])("gives the %s's defaults as they are", (_name, text, schema) => {
+    const defaults = schema.parse({}) as Record<string, unknown>;
+    for (const [key = "", written = ""] of rows(text)) {
+      const literal = /^`([^`<]+)`$/.exec(written)?.[1];
+      if (literal === undefined) continue;
+      const value = defaults[key];
+      expect([key, literal]).toEqual([key, typeof value === "object" ? JSON.stringify(value) : String(value)]);
+    }
+  });
+});
+
+describe("links in the docs", () => {
+  it.each(["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ...readdirSync(join(root, "docs")).map((file) => `docs/${file}`)])("of %s lead somewhere", (file) => {
+    const text = readFileSync(join(root, file), "utf8");
+    for (const [, target = ""] of text.matchAll(/\]\(([^)#:]+)\)/g)) {
+      expect(() => readFileSync(join(root, file, "..", target)), `${file} → ${target}`).not.toThrow();
+    }
+  });
+});
