@@ -1,6 +1,6 @@
 import { availableParallelism, hostname } from "node:os";
 import * as z from "zod";
-import { count, flag, logLevel, port, seconds, text } from "./values.ts";
+import { count, flag, freeze, logLevel, port, seconds, text, wait } from "./values.ts";
 
 /** Folders that defaults and relative paths depend on. */
 export interface Roots {
@@ -18,7 +18,7 @@ export const masterFile = z.strictObject({
   enroll: flag.default(true),
   auto_accept: flag.default(false),
   worker_threads: count.default(() => Math.max(2, availableParallelism())),
-  timeout: seconds.default(5),
+  timeout: wait.default(5),
   keep_jobs_seconds: seconds.default(86_400),
   show_timeout: flag.default(true),
   show_jid: flag.default(false),
@@ -33,7 +33,7 @@ export const masterFile = z.strictObject({
 export type MasterConfig = ReturnType<typeof masterConfig>;
 
 export function masterConfig(file: z.infer<typeof masterFile>, { root, configDir }: Roots) {
-  return Object.freeze({
+  return freeze({
     id: file.id,
     interface: file.interface,
     publishPort: file.publish_port,

@@ -2,27 +2,33 @@ import { hostname } from "node:os";
 import * as z from "zod";
 import { type MinionId, isMinionId } from "../wire/ids.ts";
 import type { Roots } from "./master.ts";
-import { logLevel, port, seconds, text } from "./values.ts";
+import { freeze, logLevel, port, text, wait } from "./values.ts";
 
 const minionId = z.custom<MinionId>(
   (value) => typeof value === "string" && isMinionId(value),
-  "must be letters, digits and . _ - (at most 128, a letter or digit at both ends, no `..`)",
+  "must be letters, digits and . _ - (at most 128, a letter or digit at both ends, no `..`); a number needs quotes",
 );
 const fingerprint = z
   .string("must be text")
-  .regex(/^([0-9a-f]{64}|[0-9a-f]{2}(:[0-9a-f]{2}){31})$/, "must be the whole fingerprint that msalt-key -F shows: 64 lower-case hex digits, with or without colons");
+  .regex(
+    /^([0-9a-f]{64}|[0-9a-f]{2}(:[0-9a-f]{2}){31})$/,
+    "must be the whole fingerprint that msalt-key -F shows: 64 lower-case hex digits, with or without colons",
+  );
 
 /** Keys of `etc/msalt/minion`, spelt as Salt spells them. docs/configuration.md says what each means. */
 export const minionFile = z.strictObject({
-  id: minionId.default(() => hostname() as MinionId),
-  master: z.union([text, z.array(text).min(1)], "must be a host name or address, or a list of them").default("salt"),
+  /** Checked like a written one: not every host name will do. */
+  id: minionId.prefault(() => hostname() as MinionId),
+  master: z
+    .union([text, z.array(text).min(1).max(16)], "must be a host name or address, or a list of at most 16")
+    .default("salt"),
   master_port: port.default(4506),
   publish_port: port.default(4505),
   enroll_port: port.default(4507),
   master_finger: fingerprint.optional(),
   token: text.optional(),
-  acceptance_wait_time: seconds.default(10),
-  shutdown_timeout: seconds.default(30),
+  acceptance_wait_time: wait.default(10),
+  shutdown_timeout: wait.default(30),
   allowed_functions: z.array(text, "must be a list of functions, such as test.*").optional(),
   grains: z.record(z.string(), z.unknown(), "must be a map of grains").default({}),
   pki_dir: text.optional(),
@@ -38,8 +44,11 @@ export function minionConfig(
   { root, configDir }: Roots,
   customGrains: Readonly<Record<string, unknown>>,
 ) {
-  const { token, ...shown } = file;
-  return Object.freeze({
+  const { token, ...rest } = file;
+  const pkiDir = file.pki_dir ?? `${configDir}/pki/minion`;
+  const dataDir = file.cachedir ?? `${root}/var/lib/msalt/minion`;
+  const shown: Readonly<Record<string, unknown>> = { ...rest, pki_dir: pkiDir, cachedir: dataDir };
+  return freeze({
     id: file.id,
     masters: typeof file.master === "string" ? [file.master] : file.master,
     masterPort: file.master_port,
@@ -54,10 +63,10 @@ export function minionConfig(
     /** From the file `grains` beside the configuration; `grainsFile` is where it is. */
     customGrains,
     grainsFile: `${configDir}/grains`,
-    /** What `config.get` shows: no secret. */
-    shown: shown as Readonly<Record<string, unknown>>,
-    pkiDir: file.pki_dir ?? `${configDir}/pki/minion`,
-    dataDir: file.cachedir ?? `${root}/var/lib/msalt/minion`,
+    /** What `config.get` shows: the whole configuration under the file's names, without the token. */
+    shown,
+    pkiDir,
+    dataDir,
     logLevel: file.log_level,
   });
 }

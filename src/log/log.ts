@@ -1,7 +1,17 @@
 /** One line an entry on standard error: `<time> [level] <process>: message key=value …`, whatever the message holds. */
 import { writeSync } from "node:fs";
 
-export type LogLevel = "quiet" | "critical" | "error" | "warning" | "info" | "debug" | "trace" | "all" | "profile" | "garbage";
+export type LogLevel =
+  | "quiet"
+  | "critical"
+  | "error"
+  | "warning"
+  | "info"
+  | "debug"
+  | "trace"
+  | "all"
+  | "profile"
+  | "garbage";
 type Say = (message: string, fields?: Readonly<Record<string, unknown>>) => void;
 
 export interface Log {
@@ -41,14 +51,17 @@ export function createLog({ name, level, write = toStderr, now = Date.now }: Log
     (rank: number, word: string): Say =>
     (message, fields = {}) => {
       if (rank > ranks[level]) return;
-      const facts = Object.entries(fields).map(([key, value]) => ` ${oneLine(key)}=${secret.test(key) ? "…" : valueOf(value)}`);
+      const facts = Object.entries(fields).map(
+        ([key, value]) => ` ${oneLine(key)}=${secret.test(key) ? "…" : valueOf(value)}`,
+      );
       write(`${new Date(now()).toISOString()} [${word}] ${name}: ${oneLine(message)}${facts.join("")}\n`);
     };
   return { debug: say(5, "debug"), info: say(4, "info"), warn: say(3, "warning"), error: say(2, "error") };
 }
 
 function valueOf(value: unknown): string {
-  const written = typeof value === "string" && /^[^\s"=]+$/.test(value) ? value : (JSON.stringify(value) ?? String(value));
+  const written =
+    typeof value === "string" && /^[^\s"=]+$/.test(value) ? value : (JSON.stringify(value) ?? String(value));
   return oneLine(written);
 }
 

@@ -1,4 +1,4 @@
-import { isMap, numberText, repr } from "./values.ts";
+import { entriesOf, isMap, numberText, repr } from "./values.ts";
 
 /** DEL, C1 and bidi controls: legal in JSON, but not for a terminal. `JSON.stringify` escapes the C0 controls itself. */
 const terminalControls = /[\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
@@ -26,11 +26,17 @@ function write(value: unknown, step: string | undefined, indent: string): string
     return enclose("[", items, "]", step, indent);
   }
   if (!isMap(value)) return "null";
-  const entries = Object.entries(value).map(([key, entry]) => `${text(key)}: ${write(entry, step, deeper)}`);
+  const entries = entriesOf(value).map(([key, entry]) => `${text(key)}: ${write(entry, step, deeper)}`);
   return enclose("{", entries, "}", step, indent);
 }
 
-function enclose(open: string, parts: readonly string[], close: string, step: string | undefined, indent: string): string {
+function enclose(
+  open: string,
+  parts: readonly string[],
+  close: string,
+  step: string | undefined,
+  indent: string,
+): string {
   if (parts.length === 0) return open + close;
   if (step === undefined) return open + parts.join(", ") + close;
   const line = `\n${indent}${step}`;

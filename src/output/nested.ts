@@ -5,7 +5,7 @@ const cyan = "\u001b[0;36m";
 const red = "\u001b[0;31m";
 const green = "\u001b[0;32m";
 const yellow = "\u001b[0;1;33m";
-const end = "\u001b[0m";
+const end = "\u001b[0;0m";
 
 export interface NestedOptions {
   readonly color: boolean;

@@ -6,17 +6,24 @@ export function isMap(value: unknown): value is ValueMap {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 }
 
-/** Keys in order; the same map always prints the same way. */
-export function sortedEntries(map: ValueMap): [string, unknown][] {
-  return Object.entries(map).toSorted(([a], [b]) => (a < b ? -1 : 1));
+/** Without the fields that are `undefined`, as they would be had they travelled. */
+export function entriesOf(map: ValueMap): [string, unknown][] {
+  return Object.entries(map).filter(([, value]) => value !== undefined);
 }
 
-/** The number as Python writes it. A whole number prints as an integer: nothing tells 1.0 from 1 any more. */
+export function sortedEntries(map: ValueMap): [string, unknown][] {
+  return entriesOf(map).toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+const twoTo64 = 2 ** 64;
+
+/** As Python writes it. JavaScript does not tell 1.0 from 1: whole numbers that fit 64 bits print as integers. */
 export function numberText(value: number): string {
   if (Number.isNaN(value)) return "nan";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
+  if (Object.is(value, -0)) return "-0.0";
   const size = Math.abs(value);
-  if (Number.isInteger(value) ? size < 1e21 : size >= 1e-4) return String(value);
+  if (Number.isInteger(value) ? size < twoTo64 : size >= 1e-4) return String(value);
   return value.toExponential().replace(/e([+-])(\d)$/, "e$10$2");
 }
 
@@ -43,7 +50,7 @@ export function repr(value: unknown): string {
   if (value instanceof Uint8Array) return bytesRepr(value);
   if (Array.isArray(value)) return `[${value.map(repr).join(", ")}]`;
   if (!isMap(value)) return textRepr(typeof value === "string" ? value : typeof value);
-  const entries = Object.entries(value).map(([key, entry]) => `${textRepr(key)}: ${repr(entry)}`);
+  const entries = entriesOf(value).map(([key, entry]) => `${textRepr(key)}: ${repr(entry)}`);
   return `{${entries.join(", ")}}`;
 }
 

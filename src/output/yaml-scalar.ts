@@ -21,24 +21,18 @@ export const shortEscapes: Readonly<Record<string, string>> = {
   "\u2029": "P",
 };
 
-const lineBreak = /[\n\u2028\u2029]/;
-
-/** What PyYAML shows only escaped, and what would act on a terminal. Line breaks have their own rules. */
-export function mustEscape(character: string): boolean {
-  if (lineBreak.test(character)) return false;
-  return !/^[\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]$/.test(character) || isUnsafe(character);
+/** Whether a text has anything that PyYAML shows only escaped, or that is not fit for a terminal. */
+export function needsEscapes(text: string): boolean {
+  return /[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]/.test(text) || isUnsafe(text);
 }
 
-/** The plainest style that reads back as this text; `asKey`: it must stand on one line. */
-export function styleOf(text: string, inFlow: boolean, asKey: boolean): ScalarStyle {
-  const isMultiline = lineBreak.test(text);
-  const needsEscapes = [...text].some(mustEscape);
-  if (needsEscapes || (asKey && isMultiline) || / [\n\u2028\u2029]|[\n\u2028\u2029] /.test(text)) return "double";
+/** The plainest style that reads back as this text; a key must stay on one line. */
+export function styleOf(text: string, place: { readonly inFlow: boolean; readonly isKey: boolean }): ScalarStyle {
+  if (needsEscapes(text) || (place.isKey && text.includes("\n")) || / \n|\n /.test(text)) return "double";
   const isPlain =
-    !isMultiline &&
-    !/^ | $|^---|^\.\.\./.test(text) &&
+    !/\n|^ | $|^---|^\.\.\./.test(text) &&
     !/^[,[\]{}#&*!|>'"%@`]|^[-?:](?: |$)|: |:$| #/.test(text) &&
-    !(inFlow && /^[?:]|[,?[\]{}:]/.test(text)) &&
+    !(place.inFlow && /^[?:]|[,?[\]{}:]/.test(text)) &&
     plainKind(text) === undefined;
   return isPlain ? "plain" : "single";
 }

@@ -1,6 +1,6 @@
 /** YAML as Salt prints it with PyYAML and libyaml: keys sorted, block style, long lines folded. */
 import { escapeCode, isMap, numberText, sortedEntries } from "./values.ts";
-import { mustEscape, shortEscapes, styleOf } from "./yaml-scalar.ts";
+import { needsEscapes, shortEscapes, styleOf } from "./yaml-scalar.ts";
 
 const bestWidth = 80;
 const longestSimpleKey = 128;
@@ -106,7 +106,7 @@ class YamlWriter {
     if (value instanceof Uint8Array) return this.#binary(value, indent);
     if (typeof value !== "string") return this.#plain(literalText(value), indent, false);
     const mayFold = place !== "key";
-    const style = styleOf(value, this.#flowLevel > 0, !mayFold);
+    const style = styleOf(value, { inFlow: this.#flowLevel > 0, isKey: !mayFold });
     if (style === "plain") this.#plain(value, indent, mayFold);
     else if (style === "single") this.#single(value, indent, mayFold);
     else this.#double(value, indent, mayFold);
@@ -114,62 +114,64 @@ class YamlWriter {
 
   #plain(text: string, indent: number, mayFold: boolean): void {
     if (!this.#isBlank) this.#put(" ");
-    this.#words(text, indent, mayFold, (character) => this.#put(character));
+    this.#words(text, indent, mayFold);
   }
 
   #single(text: string, indent: number, mayFold: boolean): void {
     this.#indicator("'", true, false, false);
-    this.#words(text, indent, mayFold, (character) => this.#put(character === "'" ? "''" : character));
+    this.#words(text.replaceAll("'", "''"), indent, mayFold);
     this.#indicator("'", false, false, false);
   }
 
-  /** Text with its line breaks doubled, folded at single blanks where the line is long. */
-  #words(text: string, indent: number, mayFold: boolean, put: (character: string) => void): void {
-    const characters = [...text];
-    let afterBreak = false;
-    for (const [n, character] of characters.entries()) {
-      if (character === "\n" || character === "\u2028" || character === "\u2029") {
-        if (!afterBreak && character === "\n") this.#break("\n");
-        this.#break(character);
-        afterBreak = true;
-        continue;
+  /** Text with its line breaks doubled, folded at lone blanks where the line is long. */
+  #words(text: string, indent: number, mayFold: boolean): void {
+    let at = 0;
+    for (const part of text.match(/\n+| +|[^ \n]+/g) ?? []) {
+      const isInside = at > 0 && at + part.length < text.length;
+      at += part.length;
+      if (part.startsWith("\n")) {
+        this.#break(part.length + 1);
+        this.#newLine(indent);
+      } else if (part === " " && isInside && mayFold && this.#column > bestWidth) {
+        this.#newLine(indent);
+      } else {
+        this.#put(part);
+        this.#isIndentation &&= part.startsWith(" ");
       }
-      if (afterBreak) this.#newLine(indent);
-      afterBreak = false;
-      const isLone = characters[n - 1] !== " " && characters[n + 1] !== " " && n > 0 && n < characters.length - 1;
-      if (character === " " && isLone && mayFold && this.#column > bestWidth) this.#newLine(indent);
-      else put(character);
-      this.#isIndentation &&= character === " ";
     }
-    if (afterBreak) this.#newLine(indent);
     this.#isBlank = false;
     this.#isIndentation = false;
   }
 
   #double(text: string, indent: number, mayFold: boolean): void {
     this.#indicator('"', true, false, false);
-    const characters = [...text];
-    let afterBlank = false;
-    for (const [n, character] of characters.entries()) {
-      const isInside = n > 0 && n < characters.length - 1;
-      if (character === " " && !afterBlank && isInside && mayFold && this.#column > bestWidth) {
+    let at = 0;
+    for (const part of text.match(/ +|[^ ]+/g) ?? []) {
+      const isInside = at > 0 && at + 1 < text.length;
+      at += part.length;
+      if (!part.startsWith(" ")) {
+        this.#put(part.replace(/[^]/gu, escaped));
+      } else if (isInside && mayFold && this.#column > bestWidth) {
         this.#newLine(indent);
-        if (characters[n + 1] === " ") this.#put("\\");
+        this.#put(part.replace(/^ /, "").replace(/^ /, "\\ "));
       } else {
-        this.#put(escaped(character));
+        this.#put(part);
       }
-      afterBlank = character === " ";
     }
     this.#indicator('"', false, false, false);
   }
 
   #binary(bytes: Uint8Array, indent: number): void {
-    const lines = Buffer.from(bytes).toString("base64").match(/.{1,76}/g) ?? [];
+    const lines =
+      Buffer.from(bytes)
+        .toString("base64")
+        .match(/.{1,76}/g) ?? [];
     this.#indicator("!!binary", true, false, false);
-    if (this.#flowLevel > 0 || lines.length === 0) return this.#double(lines.map((line) => `${line}\n`).join(""), indent, true);
+    if (this.#flowLevel > 0 || lines.length === 0)
+      return this.#double(lines.map((line) => `${line}\n`).join(""), indent, true);
     this.#indicator("|", true, false, false);
     for (const line of lines) {
-      this.#break("\n");
+      this.#break(1);
       this.#newLine(indent);
       this.#put(line);
     }
@@ -182,7 +184,7 @@ class YamlWriter {
   }
 
   #newLine(indent: number): void {
-    if (!this.#isIndentation || this.#column > indent || (this.#column === indent && !this.#isBlank)) this.#break("\n");
+    if (!this.#isIndentation || this.#column > indent || (this.#column === indent && !this.#isBlank)) this.#break(1);
     this.#put(" ".repeat(Math.max(indent - this.#column, 0)));
     this.#isBlank = true;
     this.#isIndentation = true;
@@ -195,8 +197,8 @@ class YamlWriter {
     this.#isIndentation &&= isIndentation;
   }
 
-  #break(character: string): void {
-    this.text += character;
+  #break(count: number): void {
+    this.text += "\n".repeat(count);
     this.#column = 0;
     this.#isIndentation = true;
   }
@@ -212,14 +214,15 @@ function isSimpleKey(key: string): boolean {
 }
 
 function escaped(character: string): string {
-  if (character !== '"' && character !== "\\" && !/[\n\u2028\u2029]/.test(character) && !mustEscape(character)) return character;
+  if (!/["\\\n]/.test(character) && !needsEscapes(character)) return character;
   const short = shortEscapes[character];
   if (short !== undefined) return `\\${short}`;
   return escapeCode(character.codePointAt(0) ?? 0, true);
 }
 
 function literalText(value: unknown): string {
-  if (typeof value !== "number") return String(value ?? null);
+  if (typeof value === "boolean") return String(value);
+  if (typeof value !== "number") return "null";
   const text = numberText(value);
   if (/^-?(?:inf|nan)$/.test(text)) return text.replace(/inf|nan/, ".$&");
   return text.includes(".") ? text : text.replace("e", ".0e");

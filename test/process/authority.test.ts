@@ -25,7 +25,10 @@ describe("a hostile minion and what belongs to others", () => {
   });
 
   it("AZ-06: neither the empty prefix nor any other brings a frame that is not its own", async () => {
-    await using second = { raw: await rawMinion(bus, "second"), [Symbol.asyncDispose]: async () => second.raw[Symbol.dispose]() };
+    await using second = {
+      raw: await rawMinion(bus, "second"),
+      [Symbol.asyncDispose]: async () => second.raw[Symbol.dispose](),
+    };
     const listener = second.raw;
     const live = raw.topic;
     await raw.online();
@@ -38,13 +41,18 @@ describe("a hostile minion and what belongs to others", () => {
     await unharmed(bus, async () => undefined);
     const before = raw.frames.length;
     const jid = await bus.submit("raw", "cmd.run", "secret");
-    await until("the target has its order", () => raw.frames.slice(before).some((frame) => raw.openOrder(frame)?.jid === jid));
+    await until("the target has its order", () =>
+      raw.frames.slice(before).some((frame) => raw.openOrder(frame)?.jid === jid),
+    );
     await listener.ask({ cmd: "sync" });
     expect(listener.frames.slice(own)).toEqual([]);
   });
 
   it("AZ-04: what a minion sends up the publish port changes nothing", async () => {
-    await using second = { raw: await rawMinion(bus, "noisy"), [Symbol.asyncDispose]: async () => second.raw[Symbol.dispose]() };
+    await using second = {
+      raw: await rawMinion(bus, "noisy"),
+      [Symbol.asyncDispose]: async () => second.raw[Symbol.dispose](),
+    };
     const { curve, master } = second.raw;
     await unharmed(bus, async () => {
       const upstream = new XSubscriber({
@@ -55,7 +63,8 @@ describe("a hostile minion and what belongs to others", () => {
       });
       upstream.connect(`tcp://127.0.0.1:${bus.ports["publish_port"]}`);
       for (const first of [0, 1, 2, 0x6d]) {
-        for (const size of [0, 1, 16, 4095]) await upstream.send(Buffer.concat([Buffer.from([first]), Buffer.alloc(size, 0x6d)]));
+        for (const size of [0, 1, 16, 4095])
+          await upstream.send(Buffer.concat([Buffer.from([first]), Buffer.alloc(size, 0x6d)]));
       }
       await upstream.send([raw.frame(encode({ cmd: "event", tag: "upstream", data: {} })), Buffer.alloc(10)]);
       await upstream.send(Buffer.alloc(100_000, 1));
@@ -68,7 +77,10 @@ describe("a hostile minion and what belongs to others", () => {
   it("AZ-07: returns, starts and running jobs of another minion are E_NOT_TARGETED and change nothing", async () => {
     const running = await bus.submit("m1", "cmd.run", "sleep 20");
     await bus.msalt("m1", "test.ping");
-    const listed = JSON.parse((await bus.run("jobs.list_jobs", "--out=json")).stdout) as Record<string, { Function: string }>;
+    const listed = JSON.parse((await bus.run("jobs.list_jobs", "--out=json")).stdout) as Record<
+      string,
+      { Function: string }
+    >;
     const ended = Object.keys(listed).findLast((each) => listed[each]?.Function === "test.ping") ?? "";
     await unharmed(bus, async () => {
       for (const jid of [running, ended, "20000101000000000000", "29990101000000000000"]) {
@@ -84,7 +96,8 @@ describe("a hostile minion and what belongs to others", () => {
 
   it("PF-07: a result sent again is stored once; another one for the same job does not replace it", async () => {
     const jid = await bus.submit("raw", "test.ping");
-    for (let i = 0; i < 50; i += 1) expect((await raw.ask(raw.result(jid, "first")))?.ok).toMatchObject({ stored: true });
+    for (let i = 0; i < 50; i += 1)
+      expect((await raw.ask(raw.result(jid, "first")))?.ok).toMatchObject({ stored: true });
     for (let i = 0; i < 50; i += 1) await raw.ask(raw.result(jid, `second ${i}`));
     expect(await bus.lookup(jid)).toEqual({ raw: "first" });
     expect(events.filter(({ tag }) => tag === `salt/job/${jid}/ret/raw`)).toHaveLength(1);
@@ -158,7 +171,10 @@ describe("a hostile minion and what belongs to others", () => {
       await raw.ask(raw.result(jid, hostile));
       const { stdout } = await call.exit;
       expect([out, stdout]).toEqual([out, expect.stringContaining("{{ 7*7 }} ${7*7} $(id) `id`")]);
-      expect([out, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/.test(stdout)]).toEqual([out, false]);
+      expect([out, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/.test(stdout)]).toEqual([
+        out,
+        false,
+      ]);
     }
     await stillServing(bus);
   });

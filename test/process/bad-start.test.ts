@@ -1,5 +1,17 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,9 +21,17 @@ import { Bus, type Proc, until } from "../support/bus.ts";
 
 /** It ends soon, with an error and without a stack trace; its message. */
 async function refusal(proc: Proc): Promise<string> {
-  await until(`pid ${proc.pid} to give up`, () => !proc.alive, 10_000, () => proc.stdout + proc.stderr).finally(() => proc.stop("SIGKILL"));
+  await until(
+    `pid ${proc.pid} to give up`,
+    () => !proc.alive,
+    10_000,
+    () => proc.stdout + proc.stderr,
+  ).finally(async () => void (await proc.stop("SIGKILL")));
   const { code, stdout, stderr } = await proc.exit;
-  expect({ code, stdout }).toEqual({ code: expect.toSatisfy((value) => typeof value === "number" && value > 0), stdout: "" });
+  expect({ code, stdout }).toEqual({
+    code: expect.toSatisfy((value) => typeof value === "number" && value > 0),
+    stdout: "",
+  });
   expect(stderr).not.toMatch(/\n\s+at |a fault of msalt itself/);
   expect(stderr).toMatch(/^msalt-\w+: error: /m);
   return stderr;
@@ -52,20 +72,27 @@ describe("a master or minion that cannot start", () => {
     ["altered by one bit", (path) => flipByte(path, 30)],
     ["readable by all", (path) => chmodSync(path, path.endsWith(".pub") ? 0o666 : 0o644)],
     ["gone", (path) => rmSync(path)],
-    ["a link", (path) => {
-      rmSync(path);
-      symlinkSync(`${path}.kept`, path);
-    }],
+    [
+      "a link",
+      (path) => {
+        rmSync(path);
+        symlinkSync(`${path}.kept`, path);
+      },
+    ],
   ];
   const keyFiles = ["minion.sign", "minion.box", "minion.curve", "minion.pub"];
   it.each(damages)("LF-06: a key file that is %s: the minion names it and makes no new key", async (_, damage) => {
     for (const name of keyFiles) {
       const path = join(bus.pki, "m1", name);
-      await damaged(path, () => damage(path), async () => {
-        const before = hashTree(join(bus.pki, "m1"));
-        expect(await refusal(await bus.startMinion("m1", false))).toContain(path);
-        expect(hashTree(join(bus.pki, "m1"))).toEqual(before);
-      });
+      await damaged(
+        path,
+        () => damage(path),
+        async () => {
+          const before = hashTree(join(bus.pki, "m1"));
+          expect(await refusal(await bus.startMinion("m1", false))).toContain(path);
+          expect(hashTree(join(bus.pki, "m1"))).toEqual(before);
+        },
+      );
     }
   });
 
@@ -84,16 +111,24 @@ describe("a master or minion that cannot start", () => {
   });
 
   it("LF-06: a ledger with a torn end is used without it; with damage in the middle it is refused", async () => {
-    await damaged(ledger(), () => truncateSync(ledger(), statSync(ledger()).size - 3), async () => {
-      await bus.startMinion("m1");
-      await stillServing(bus);
-      await bus.minion("m1").stop();
-    });
-    await damaged(ledger(), () => flipByte(ledger(), statSync(ledger()).size >> 1), async () => {
-      const before = readFileSync(ledger());
-      expect(await refusal(await bus.startMinion("m1", false))).toContain(ledger());
-      expect(readFileSync(ledger())).toEqual(before);
-    });
+    await damaged(
+      ledger(),
+      () => truncateSync(ledger(), statSync(ledger()).size - 3),
+      async () => {
+        await bus.startMinion("m1");
+        await stillServing(bus);
+        await bus.minion("m1").stop();
+      },
+    );
+    await damaged(
+      ledger(),
+      () => flipByte(ledger(), statSync(ledger()).size >> 1),
+      async () => {
+        const before = readFileSync(ledger());
+        expect(await refusal(await bus.startMinion("m1", false))).toContain(ledger());
+        expect(readFileSync(ledger())).toEqual(before);
+      },
+    );
     await bus.startMinion("m1");
     await stillServing(bus);
   });
@@ -121,15 +156,19 @@ describe("a master or minion that cannot start", () => {
     ["a value of the wrong type", "worker_threads: many", "worker_threads"],
     ["a port that is none", "timeout: -1", "timeout"],
     ["text that is not YAML", "auto_accept: [", "etc/msalt/master"],
-    ["a key twice", "interface: 0.0.0.0", "interface"],
+    ["a key twice", "interface: 0.0.0.0", "duplicated"],
   ])("says what is wrong with a configuration that has %s", async (_, line, says) => {
     const file = join(bus.masterRoot, "etc/msalt/master");
-    await damaged(file, () => writeFileSync(file, `${readFileSync(file, "utf8")}${line}\n`), async () => {
-      const message = await refusal(bus.spawn("msalt-master"));
-      expect(message).toContain(says);
-      expect(message).toContain(file);
-      expect(await bus.msalt("*", "test.ping")).toMatchObject({ code: 2, stderr: expect.stringContaining(says) });
-    });
+    await damaged(
+      file,
+      () => writeFileSync(file, `${readFileSync(file, "utf8")}${line}\n`),
+      async () => {
+        const message = await refusal(bus.spawn("msalt-master"));
+        expect(message).toContain(says);
+        expect(message).toContain(file);
+        expect(await bus.msalt("*", "test.ping")).toMatchObject({ code: 2, stderr: expect.stringContaining(says) });
+      },
+    );
     await stillServing(bus);
   });
 
@@ -151,11 +190,15 @@ describe("a master or minion that cannot start", () => {
     it.each(damages)("LF-06: a master's key file that is %s is named, and no new key is made", async (_, damage) => {
       for (const name of ["master.sign", "master.pub"]) {
         const path = join(bus.pki, "master", name);
-        await damaged(path, () => damage(path), async () => {
-          const before = hashTree(join(bus.pki, "master"));
-          expect(await refusal(await bus.startMaster(false))).toContain(path);
-          expect(hashTree(join(bus.pki, "master"))).toEqual(before);
-        });
+        await damaged(
+          path,
+          () => damage(path),
+          async () => {
+            const before = hashTree(join(bus.pki, "master"));
+            expect(await refusal(await bus.startMaster(false))).toContain(path);
+            expect(hashTree(join(bus.pki, "master"))).toEqual(before);
+          },
+        );
       }
     });
 
@@ -170,11 +213,15 @@ describe("a master or minion that cannot start", () => {
       const path = join(bus.masterRoot, "var/lib/msalt/master/jobs.sqlite");
       const all = ["", "-wal", "-shm"].map((end) => `${path}${end}`);
       for (const file of all) rmSync(`${file}.kept`, { force: true });
-      await damaged(path, () => writeFileSync(path, "not a database at all".repeat(1000)), async () => {
-        const before = readFileSync(path);
-        expect(await refusal(await bus.startMaster(false))).toContain(path);
-        expect(readFileSync(path)).toEqual(before);
-      });
+      await damaged(
+        path,
+        () => writeFileSync(path, "not a database at all".repeat(1000)),
+        async () => {
+          const before = readFileSync(path);
+          expect(await refusal(await bus.startMaster(false))).toContain(path);
+          expect(readFileSync(path)).toEqual(before);
+        },
+      );
     });
 
     it("and starts again when all is mended, with every job still in its record", async () => {
@@ -194,7 +241,12 @@ describe("disks and modes", () => {
       await using bus = await Bus.start({ minions: ["m1"] });
       await stillServing(bus);
       const open: string[] = [];
-      for (const root of [bus.pki, join(bus.masterRoot, "run"), join(bus.masterRoot, "var"), join(bus.minionRoot("m1"), "var")]) {
+      for (const root of [
+        bus.pki,
+        join(bus.masterRoot, "run"),
+        join(bus.masterRoot, "var"),
+        join(bus.minionRoot("m1"), "var"),
+      ]) {
         for (const [name, entry] of Object.entries(hashTree(root))) {
           const mode = Number.parseInt(entry, 8);
           // A socket is guarded by the folder around it.
@@ -223,7 +275,6 @@ describe("disks and modes", () => {
     const refused = await bus.msalt("m1", "test.ping");
     expect(refused).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("no new job is accepted") });
     expect((await bus.run("jobs.list_jobs", "--out=json")).stdout).toContain(jid);
-    await bus.minion("m1").says(/ledger|disk/).catch(() => undefined);
     rmSync(join(small, "filler"));
     await until("the result", async () => (await bus.lookup(jid))["m1"] === "kept", 30_000);
     await stillServing(bus);
@@ -257,7 +308,8 @@ function canMount(path: string): boolean {
 
 function fill(path: string): void {
   try {
-    for (let size = 64; size > 0; size -= 1) writeFileSync(join(path, "filler"), Buffer.alloc(1_048_576), { flag: "a" });
+    for (let size = 64; size > 0; size -= 1)
+      writeFileSync(join(path, "filler"), Buffer.alloc(1_048_576), { flag: "a" });
   } catch {
     // It is full now.
   }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import nacl from "tweetnacl";
+import type nacl from "tweetnacl";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalClient } from "../../src/client/local.ts";
 import { hashTree, stillServing, unharmed } from "../support/attack.ts";
@@ -43,8 +43,13 @@ describe("attacks on the enrolment port", () => {
   const remove = (id: string): Promise<unknown> => bus.key("-y", "-d", id);
 
   const badIds: [string, string | Buffer][] = [
-    ...["", ".", "..", "../m1", "a/../../b", "a/b", "a\\b", "/etc/passwd", "a..b", ".hidden", "-rf", "a b"].map((id): [string, string] => [JSON.stringify(id), id]),
-    ...["a.", "_a", "a\nb", "a\0b", "*", "m?", "a,b", "a@b", "a:b", "$(id)", "{{a}}"].map((id): [string, string] => [JSON.stringify(id), id]),
+    ...["", ".", "..", "../m1", "a/../../b", "a/b", "a\\b", "/etc/passwd", "a..b", ".hidden", "-rf", "a b"].map(
+      (id): [string, string] => [JSON.stringify(id), id],
+    ),
+    ...["a.", "_a", "a\nb", "a\0b", "*", "m?", "a,b", "a@b", "a:b", "$(id)", "{{a}}"].map((id): [string, string] => [
+      JSON.stringify(id),
+      id,
+    ]),
     ["a Cyrillic m1", "м1"],
     ["full width digits", "m１"],
     ["a letter that reads backwards", "m\u202e1"],
@@ -79,14 +84,19 @@ describe("attacks on the enrolment port", () => {
     });
   });
 
-  it.each(["box", "curve"] as const)("HS-06: m1's %s key under another id is refused; deleting the newcomer leaves m1", async (kind) => {
-    const words = readFileSync(join(bus.pki, "m1", "minion.pub"), "utf8").split(" ");
-    const theirs = readRecord(Buffer.from(words[3] ?? "", "base64"));
-    expect(theirs.id).toBe("m1");
-    await unharmed(bus, async () => expect(await new RawMinion("thief", { [kind]: pair(theirs[kind]) }).enrol(port)).toBe(4));
-    expect(await bus.key("-y", "-d", "thief")).toMatchObject({ code: 1 });
-    expect(bus.minion("m1").stderr).not.toContain("no link");
-  });
+  it.each(["box", "curve"] as const)(
+    "HS-06: m1's %s key under another id is refused; deleting the newcomer leaves m1",
+    async (kind) => {
+      const words = readFileSync(join(bus.pki, "m1", "minion.pub"), "utf8").split(" ");
+      const theirs = readRecord(Buffer.from(words[3] ?? "", "base64"));
+      expect(theirs.id).toBe("m1");
+      await unharmed(bus, async () =>
+        expect(await new RawMinion("thief", { [kind]: pair(theirs[kind]) }).enrol(port)).toBe(4),
+      );
+      expect(await bus.key("-y", "-d", "thief")).toMatchObject({ code: 1 });
+      expect(bus.minion("m1").stderr).not.toContain("no link");
+    },
+  );
 
   it("HS-06: another key under m1's id is denied, and deleting it leaves m1", async () => {
     const raw = new RawMinion("m1");

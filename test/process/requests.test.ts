@@ -13,8 +13,16 @@ const good: Record<string, Record<string, unknown>> = {
   sync: { cmd: "sync" },
   "job.start": { cmd: "job.start", jid },
   "job.return": {
-    ...{ cmd: "job.return", jid, fun: "test.ping", retcode: 0, success: true, state: "succeeded" },
-    ...{ total: 1, offset: 0, sha256: digest, data: Buffer.from([0xc3]) },
+    cmd: "job.return",
+    jid,
+    fun: "test.ping",
+    retcode: 0,
+    success: true,
+    state: "succeeded",
+    total: 1,
+    offset: 0,
+    sha256: digest,
+    data: Buffer.from([0xc3]),
   },
   heartbeat: { cmd: "heartbeat", running: [], topic: Buffer.alloc(16) },
   grains: { cmd: "grains", grains: {} },
@@ -22,10 +30,49 @@ const good: Record<string, Record<string, unknown>> = {
 };
 const commands = Object.keys(good);
 const notACommand = [
-  ...["publish", "job.record", "job.list", "job.active", "minion.list", "event.fire", "master.stats"],
-  ...["key.list", "key.change", "key.token", "runner", "calls", "keys", "enrol", "session", "link", "replies"],
-  ...["constructor", "__proto__", "toString", "hasOwnProperty", "valueOf", "prototype", "__defineGetter__", "then"],
-  ...["", "HELLO", "hello ", "hello\0", "job", "job.", "_return", "_auth", "_prep_auth_info", 0, 1, null, true, [], {}, ["sync"]],
+  "publish",
+  "job.record",
+  "job.list",
+  "job.active",
+  "minion.list",
+  "event.fire",
+  "master.stats",
+  "key.list",
+  "key.change",
+  "key.token",
+  "runner",
+  "calls",
+  "keys",
+  "enrol",
+  "session",
+  "link",
+  "replies",
+  "constructor",
+  "__proto__",
+  "toString",
+  "hasOwnProperty",
+  "valueOf",
+  "prototype",
+  "__defineGetter__",
+  "then",
+  ...[
+    "",
+    "HELLO",
+    "hello ",
+    "hello\0",
+    "job",
+    "job.",
+    "_return",
+    "_auth",
+    "_prep_auth_info",
+    0,
+    1,
+    null,
+    true,
+    [],
+    {},
+    ["sync"],
+  ],
 ];
 
 describe("requests of an accepted but hostile minion", () => {
@@ -71,11 +118,15 @@ describe("requests of an accepted but hostile minion", () => {
     expect(await errorOfBytes(over)).toBe("E_PARSE");
   });
 
-  it.each(["id", "minion", "minion_id", "user", "from", "key_id"])("AZ-01: no command takes a field %s that names another", async (field) => {
-    await unharmed(bus, async () => {
-      for (const cmd of commands) expect([cmd, await errorOf({ ...good[cmd], [field]: "m1" })]).toEqual([cmd, "E_SCHEMA"]);
-    });
-  });
+  it.each(["id", "minion", "minion_id", "user", "from", "key_id"])(
+    "AZ-01: no command takes a field %s that names another",
+    async (field) => {
+      await unharmed(bus, async () => {
+        for (const cmd of commands)
+          expect([cmd, await errorOf({ ...good[cmd], [field]: "m1" })]).toEqual([cmd, "E_SCHEMA"]);
+      });
+    },
+  );
 
   it("AZ-03, AZ-04: only the seven commands of minions are commands", async () => {
     await unharmed(bus, async () => {
@@ -86,10 +137,16 @@ describe("requests of an accepted but hostile minion", () => {
 
   const bombs: [string, Buffer][] = [
     ["nothing", Buffer.alloc(0)],
-    ["17 levels", Buffer.concat([Buffer.from([0x81, 0xa3]), Buffer.from("cmd"), Buffer.alloc(17, 0x91), Buffer.from([0xc0])])],
+    [
+      "17 levels",
+      Buffer.concat([Buffer.from([0x81, 0xa3]), Buffer.from("cmd"), Buffer.alloc(17, 0x91), Buffer.from([0xc0])]),
+    ],
     ["a million levels of arrays", Buffer.alloc(1_000_000, 0x91)],
     ["a million levels of maps", Buffer.alloc(1_000_000, 0x81)],
-    ["a million empty arrays", Buffer.concat([Buffer.from([0xdd, 0, 0x0f, 0x42, 0x40]), Buffer.alloc(1_000_000, 0x90)])],
+    [
+      "a million empty arrays",
+      Buffer.concat([Buffer.from([0xdd, 0, 0x0f, 0x42, 0x40]), Buffer.alloc(1_000_000, 0x90)]),
+    ],
     ["an array of 2^32-1", Buffer.from([0xdd, 0xff, 0xff, 0xff, 0xff])],
     ["a map of 2^32-1", Buffer.from([0xdf, 0xff, 0xff, 0xff, 0xff])],
     ["a text of 2^32-1", Buffer.from([0xdb, 0xff, 0xff, 0xff, 0xff, 0x61])],
@@ -119,13 +176,21 @@ describe("requests of an accepted but hostile minion", () => {
     });
   });
 
-  it.each(["", "2026", "2026010100000000000", "202601010000000000000", "2026010100000000000a", "../../../../etc/passwd", "２０２６0101000000000000", 20_260_101, null, ["20260101000000000000"]])(
-    "FA-05: %j is no jid",
-    async (bad) => {
-      for (const cmd of ["job.start", "job.return"]) expect(await errorOf({ ...good[cmd], jid: bad })).toBe("E_SCHEMA");
-      expect(await errorOf({ ...good["heartbeat"], running: [bad] })).toBe("E_SCHEMA");
-    },
-  );
+  it.each([
+    "",
+    "2026",
+    "2026010100000000000",
+    "202601010000000000000",
+    "2026010100000000000a",
+    "../../../../etc/passwd",
+    "２０２６0101000000000000",
+    20_260_101,
+    null,
+    ["20260101000000000000"],
+  ])("FA-05: %j is no jid", async (bad) => {
+    for (const cmd of ["job.start", "job.return"]) expect(await errorOf({ ...good[cmd], jid: bad })).toBe("E_SCHEMA");
+    expect(await errorOf({ ...good["heartbeat"], running: [bad] })).toBe("E_SCHEMA");
+  });
 
   it("EN-03: identical bytes have their effect once", async () => {
     const client = await LocalClient.connect(bus.sockDir);
@@ -147,20 +212,25 @@ describe("requests of an accepted but hostile minion", () => {
     await stillServing(bus);
   });
 
-  it.each(["hello", "grains", "heartbeat", "event"])("EN-04: %s that is older than one seen is E_STALE", async (cmd) => {
-    await raw.online();
-    const body = encode(good[cmd]);
-    const now = (raw.counter += 10);
-    expect((await raw.askBytes(body, 3000, now))?.error).toBeUndefined();
-    for (const counter of [now, now - 1, 0]) expect((await raw.askBytes(body, 3000, counter))?.error).toBe("E_STALE");
-    expect((await raw.askBytes(body, 3000, (raw.counter += 1)))?.error).toBeUndefined();
-    await raw.online();
-    await stillServing(bus);
-  });
+  it.each(["hello", "grains", "heartbeat", "event"])(
+    "EN-04: %s that is older than one seen is E_STALE",
+    async (cmd) => {
+      await raw.online();
+      const body = encode(good[cmd]);
+      const now = (raw.counter += 10);
+      expect((await raw.askBytes(body, 3000, now))?.error).toBeUndefined();
+      for (const counter of [now, now - 1, 0]) expect((await raw.askBytes(body, 3000, counter))?.error).toBe("E_STALE");
+      expect((await raw.askBytes(body, 3000, (raw.counter += 1)))?.error).toBeUndefined();
+      await raw.online();
+      await stillServing(bus);
+    },
+  );
 
   it("EN-10: a topic that is not the live one is not known", async () => {
     await raw.online();
-    expect((await raw.ask({ cmd: "heartbeat", running: [], topic: Buffer.alloc(16) }))?.ok).toMatchObject({ known: false });
+    expect((await raw.ask({ cmd: "heartbeat", running: [], topic: Buffer.alloc(16) }))?.ok).toMatchObject({
+      known: false,
+    });
     expect((await raw.ask({ cmd: "heartbeat", running: [], topic: raw.topic }))?.ok).toMatchObject({ known: true });
   });
 });

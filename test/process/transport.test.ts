@@ -43,28 +43,48 @@ describe("strangers and broken frames", () => {
     expect((await raw.ask({ cmd: "sync" }))?.ok).toBeDefined();
   }
 
-  it.each(["publish_port", "ret_port"])("HS-01: plain ZMTP to %s is refused before a byte reaches a worker", async (port) => {
-    await unharmed(bus, async () => {
-      const before = bus.master?.stderr.match(/dropped a frame/g)?.length ?? 0;
-      const dealer = owned(new Dealer({ linger: 0, sendTimeout: 0 }));
-      const subscriber = owned(new Subscriber({ linger: 0 }));
-      const heard: unknown[] = [];
-      void dealer.receive().then((frames) => heard.push(frames), () => undefined);
-      void subscriber.receive().then((frames) => heard.push(frames), () => undefined);
-      const failed = eventOf(dealer, "handshake:error:protocol", "handshake:error:auth", "handshake:error:other", "disconnect");
-      dealer.connect(`tcp://127.0.0.1:${bus.ports[port]}`);
-      subscriber.connect(`tcp://127.0.0.1:${bus.ports[port]}`);
-      subscriber.subscribe();
-      await failed;
-      for (let i = 0; i < 100; i += 1) await dealer.send([raw.frame(sync)]).catch(() => undefined);
-      expect(heard).toEqual([]);
-      expect(bus.master?.stderr.match(/dropped a frame/g)?.length ?? 0).toBe(before);
-    });
-  });
+  it.each(["publish_port", "ret_port"])(
+    "HS-01: plain ZMTP to %s is refused before a byte reaches a worker",
+    async (port) => {
+      await unharmed(bus, async () => {
+        const before = bus.master?.stderr.match(/dropped a frame/g)?.length ?? 0;
+        const dealer = owned(new Dealer({ linger: 0, sendTimeout: 0 }));
+        const subscriber = owned(new Subscriber({ linger: 0 }));
+        const heard: unknown[] = [];
+        void dealer.receive().then(
+          (frames) => heard.push(frames),
+          () => undefined,
+        );
+        void subscriber.receive().then(
+          (frames) => heard.push(frames),
+          () => undefined,
+        );
+        const failed = eventOf(
+          dealer,
+          "handshake:error:protocol",
+          "handshake:error:auth",
+          "handshake:error:other",
+          "disconnect",
+        );
+        dealer.connect(`tcp://127.0.0.1:${bus.ports[port]}`);
+        subscriber.connect(`tcp://127.0.0.1:${bus.ports[port]}`);
+        subscriber.subscribe();
+        await failed;
+        for (let i = 0; i < 100; i += 1) await dealer.send([raw.frame(sync)]).catch(() => undefined);
+        expect(heard).toEqual([]);
+        expect(bus.master?.stderr.match(/dropped a frame/g)?.length ?? 0).toBe(before);
+      });
+    },
+  );
 
   it("HS-01: garbage and silence end in a closed connection", async () => {
     await unharmed(bus, async () => {
-      const sent = [Buffer.alloc(0), Buffer.alloc(1), Buffer.alloc(100_000, 0xff), Buffer.from("GET / HTTP/1.1\r\n\r\n")];
+      const sent = [
+        Buffer.alloc(0),
+        Buffer.alloc(1),
+        Buffer.alloc(100_000, 0xff),
+        Buffer.from("GET / HTTP/1.1\r\n\r\n"),
+      ];
       const closed = Object.values(bus.ports).flatMap((port) => sent.map((bytes) => closing(port, bytes)));
       expect(Buffer.concat(await Promise.all(closed)).includes(Buffer.from("master"))).toBe(false);
     });
@@ -80,7 +100,13 @@ describe("strangers and broken frames", () => {
         linger: 0,
       };
       const dealer = owned(new Dealer({ ...curve, sendTimeout: 0 }));
-      const failed = eventOf(dealer, "handshake:error:auth", "handshake:error:protocol", "handshake:error:other", "disconnect");
+      const failed = eventOf(
+        dealer,
+        "handshake:error:auth",
+        "handshake:error:protocol",
+        "handshake:error:other",
+        "disconnect",
+      );
       dealer.connect(`tcp://127.0.0.1:${bus.ports[port]}`);
       expect(await failed).toMatch(/handshake:error/);
       if (port === "ret_port") await until("it is logged", () => /refused a key/.test(bus.master?.stderr ?? ""));
@@ -90,7 +116,8 @@ describe("strangers and broken frames", () => {
   it("EN-01: frames that are cut, of another version or in parts are dropped by reason", async () => {
     await unharmed(bus, async () => {
       const good = raw.frame(sync);
-      const change = (at: number, value: number): Buffer => Buffer.from(good.map((byte, index) => (index === at ? value : byte)));
+      const change = (at: number, value: number): Buffer =>
+        Buffer.from(good.map((byte, index) => (index === at ? value : byte)));
       for (const size of [0, 1, 43, 44, 45, 59]) await drops("size", [good.subarray(0, size)]);
       raw.connect(bus.ports);
       for (const at of [0, 1, 3]) await drops("magic", [change(at, 0)]);
@@ -98,7 +125,10 @@ describe("strangers and broken frames", () => {
       raw.connect(bus.ports);
       await drops("box", [good.subarray(0, 60)]);
       await drops("parts", [good, good]);
-      await drops("parts", Array.from({ length: 1000 }, () => Buffer.alloc(1)));
+      await drops(
+        "parts",
+        Array.from({ length: 1000 }, () => Buffer.alloc(1)),
+      );
       await drops("key", [raw.frame(sync, { keyId: Buffer.alloc(16, 9) })]);
     });
   });

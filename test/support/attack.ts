@@ -36,7 +36,10 @@ async function stateOf(bus: Bus): Promise<unknown> {
 
 /** A real minion answers. */
 export async function stillServing(bus: Bus, id = "m1"): Promise<void> {
-  expect(await bus.msalt(id, "test.ping", "--out=json")).toMatchObject({ code: 0, stdout: `{\n    "${id}": true\n}\n` });
+  expect(await bus.msalt(id, "test.ping", "--out=json")).toMatchObject({
+    code: 0,
+    stdout: `{\n    "${id}": true\n}\n`,
+  });
 }
 
 /** Runs an attack and fails if it changed anything or if `m1` does not answer afterwards. */

@@ -227,6 +227,9 @@ export class Bus implements AsyncDisposable {
     const force = setTimeout(() => this.master?.child.kill("SIGKILL"), 12_000);
     await Promise.all(this.#all.map((proc) => (proc.alive && proc !== this.master ? proc.stop("SIGKILL") : proc.exit)));
     clearTimeout(force);
+    if (process.env["MSALT_TEST_LOGS"] !== undefined) {
+      for (const { pid, stdout, stderr } of this.#all) process.stderr.write(`--- ${pid}\n${stdout}${stderr}`);
+    }
     rmSync(this.root, { recursive: true, force: true });
     rmSync(this.pki, { recursive: true, force: true });
   }

@@ -9,7 +9,10 @@ export interface Proxy extends AsyncDisposable {
 }
 
 /** Someone on the path to a port of this host: hears everything, and may change what comes back. */
-export async function proxyTo(port: number, alter: (answer: Buffer, connection: number) => Buffer = (answer) => answer): Promise<Proxy> {
+export async function proxyTo(
+  port: number,
+  alter: (answer: Buffer, connection: number) => Buffer = (answer) => answer,
+): Promise<Proxy> {
   const seen: Buffer[] = [];
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const connection = (proxy.connections += 1);

@@ -7,7 +7,8 @@ import { errorCodes } from "../../src/errors.ts";
 
 const root = join(import.meta.dirname, "../..");
 const doc = (name: string): string => readFileSync(join(root, "docs", name), "utf8");
-const rows = (text: string): string[][] => [...text.matchAll(/^\| `([^`]+)` \| ([^|]+) \|/gm)].map(([, key = "", value = ""]) => [key, value.trim()]);
+const rows = (text: string): string[][] =>
+  [...text.matchAll(/^\| `([^`]+)` \| ([^|]+) \|/gm)].map(([, key = "", value = ""]) => [key, value.trim()]);
 
 describe("docs/errors.md", () => {
   it("has a row for each code, and no other", () => {
@@ -40,7 +41,12 @@ describe("docs/configuration.md", () => {
 });
 
 describe("links in the docs", () => {
-  it.each(["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ...readdirSync(join(root, "docs")).map((file) => `docs/${file}`)])("of %s lead somewhere", (file) => {
+  it.each([
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    ...readdirSync(join(root, "docs")).map((file) => `docs/${file}`),
+  ])("of %s lead somewhere", (file) => {
     const text = readFileSync(join(root, file), "utf8");
     for (const [, target = ""] of text.matchAll(/\]\(([^)#:]+)\)/g)) {
       expect(() => readFileSync(join(root, file, "..", target)), `${file} → ${target}`).not.toThrow();

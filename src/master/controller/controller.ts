@@ -50,7 +50,9 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     log,
   });
   const acceptedIds = (): ReadonlyMap<MinionId, KeyId> =>
-    new Map([...keyring.accepted()].map(([keyId, { id }]) => [id, keyId]));
+    new Map(
+      [...keyring.accepted()].map(([keyId, { id }]) => [id, keyId] as const).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    );
   let accepted = acceptedIds();
   const presence = new Presence(now, ({ id }, connected) =>
     fire(tags.presenceChange, { new: connected ? [id] : [], lost: connected ? [] : [id] }),

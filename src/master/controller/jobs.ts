@@ -411,7 +411,8 @@ function orderOf(job: Job): Order {
 
 /** A minion scans an order before it decodes it: what it would refuse is refused here, where somebody hears of it. */
 function checkArguments({ arg, words = [] }: LocalLoad<"publish">): void {
-  const bad = (what: string): MsaltError => new MsaltError("ERR_FUNCTION_ARGS", `the arguments cannot be sent: ${what}`);
+  const bad = (what: string): MsaltError =>
+    new MsaltError("ERR_FUNCTION_ARGS", `the arguments cannot be sent: ${what}`);
   const size = encode(arg).length;
   if (size > limits.argBytes) throw bad(`they are ${size} bytes, over the limit of ${limits.argBytes}`);
   try {

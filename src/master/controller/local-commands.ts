@@ -48,7 +48,7 @@ export function localHandlers(context: LocalContext): LocalHandlers {
     },
     "job.active": async (): Promise<LocalReplies["job.active"]> => ({ jobs: jobs.active() }),
     "minion.list": async (): Promise<LocalReplies["minion.list"]> => ({
-      minions: [...context.accepted().keys()].toSorted().map((id) => presence.view(id)),
+      minions: [...context.accepted().keys()].map((id) => presence.view(id)),
     }),
     "event.fire": async ({ tag, data }) => {
       context.fire(tag, data);

@@ -8,6 +8,8 @@ export interface FrontLinkOptions {
   readonly epoch: string;
   /** After each hello: what a controller that knows nothing must be told. */
   readonly onConnect?: () => void;
+  /** The controller is gone: what it was asked will not be answered. */
+  readonly onDisconnect?: () => void;
   /** Applied before it is acknowledged. */
   readonly onKeys: (update: KeyUpdate) => void;
   readonly onMessage: (message: Exclude<ToFront, KeyUpdate>) => void;
@@ -34,8 +36,9 @@ export class FrontLink {
       receiveHighWaterMark: 10_000,
       onError: options.onError,
       onLink: (state) => {
+        if (state === "down") options.onDisconnect?.();
         if (state === "down" || link === undefined) return;
-        link.say({ is: "hello" });
+        void link.say({ is: "hello" });
         options.onConnect?.();
       },
       onMessage: ([frame]) => {
@@ -52,8 +55,9 @@ export class FrontLink {
     return link;
   }
 
-  say(message: FromFront): void {
-    void this.#channel.send([encode(message)]);
+  /** False when there is no controller to hear it. */
+  say(message: FromFront): Promise<boolean> {
+    return this.#channel.send([encode(message)]);
   }
 
   close(): void {

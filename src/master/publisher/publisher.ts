@@ -66,13 +66,13 @@ export async function startPublisher(config: MasterConfig, epoch: string, log: L
       if (session === undefined) return;
       session.subscribed = true;
       void publisher.send([sealReady(session, session.sequence, boot)]);
-      link.say({ is: "link", keyId: session.keyId, topic: session.topic, up: true });
+      void link.say({ is: "link", keyId: session.keyId, topic: session.topic, up: true });
     },
     onUnsubscribed: (prefix) => {
       const session = byTopic.get(hex(prefix));
       if (session === undefined) return;
       session.subscribed = false;
-      link.say({ is: "link", keyId: session.keyId, topic: prefix, up: false });
+      void link.say({ is: "link", keyId: session.keyId, topic: prefix, up: false });
     },
   });
   const link: FrontLink = await FrontLink.connect({
@@ -85,7 +85,7 @@ export async function startPublisher(config: MasterConfig, epoch: string, log: L
     },
     onConnect: () => {
       for (const { keyId, topic, subscribed } of byKey.values())
-        if (subscribed) link.say({ is: "link", keyId, topic, up: true });
+        if (subscribed) void link.say({ is: "link", keyId, topic, up: true });
     },
     onMessage,
   });

@@ -45,7 +45,7 @@ export async function startReqserver(config: MasterConfig, epoch: string, log: L
       };
       const timer = setTimeout(done, enrolWaitMs, undefined);
       waiting.set(n, done);
-      link.say({ is: "enrol", n, request, address });
+      void link.say({ is: "enrol", n, request, address });
     });
   const listener = new EnrolmentListener(askController);
   const enrollPort = config.enroll ? await listener.listen({ host: config.interface, port: config.enrollPort }) : 0;

@@ -56,9 +56,22 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
 
   const flush = (): void => {
     for (let at = 0; at < calls.length; at += 500) {
-      link.say({ is: "calls", calls: calls.slice(at, at + 500) } satisfies FromFront);
+      const batch = calls.slice(at, at + 500);
+      void link.say({ is: "calls", calls: batch } satisfies FromFront).then((taken) => {
+        if (!taken) sendAway(batch.map(({ n }) => n));
+      });
     }
     calls = [];
+  };
+  /** The controller is away: whoever waits for it is told to come back soon, instead of waiting in vain. */
+  const sendAway = (numbers: Iterable<number>): void => {
+    for (const n of numbers) {
+      const asked = waiting.get(n);
+      waiting.delete(n);
+      if (asked === undefined) continue;
+      const retryMs = 200 + Math.floor(Math.random() * 800);
+      answer(asked.routingId, asked.inner, asked.peer, { error: "E_BUSY", message: "the controller restarts", retryMs });
+    }
   };
   const drop = (reason: keyof typeof dropped, from: string): void => {
     dropped[reason] += 1;
@@ -109,6 +122,7 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
     socket: masterSockets(config.sockDir).minion,
     epoch,
     onError: (failure) => log.error("front link failed", { failure: String(failure) }),
+    onDisconnect: () => sendAway([...waiting.keys()]),
     onKeys: (update) => {
       if (update.full) peers.clear();
       for (const { keyId, id, box } of update.add) peers.set(keyId, { id, key: sharedKey(secret, box) });

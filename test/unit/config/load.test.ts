@@ -17,8 +17,10 @@ const file = (name: string, text: string, mode = 0o644): string => {
   chmodSync(path, mode);
   return path;
 };
-const master = (overrides = {}): ReturnType<typeof loadMasterConfig> => loadMasterConfig({ rootDir: root, env: {}, overrides });
-const minion = (overrides = {}): ReturnType<typeof loadMinionConfig> => loadMinionConfig({ rootDir: root, env: {}, overrides });
+const master = (overrides = {}): ReturnType<typeof loadMasterConfig> =>
+  loadMasterConfig({ rootDir: root, env: {}, overrides });
+const minion = (overrides = {}): ReturnType<typeof loadMinionConfig> =>
+  loadMinionConfig({ rootDir: root, env: {}, overrides });
 const problem = (load: () => unknown): string => {
   try {
     load();
@@ -125,10 +127,13 @@ describe("loadMinionConfig", () => {
     expect(minion()).toMatchObject({ grains: { a: 1 }, customGrains: { role: "web", rack: 12 } });
   });
 
-  it.each(["ab", "AB:".repeat(31) + "AB", `${"ab:".repeat(30)}ab`, "g".repeat(64)])("HS-07: refuses %s as master_finger", (finger) => {
-    file("minion", `id: m1\nmaster_finger: '${finger}'\n`);
-    expect(problem(minion)).toContain("master_finger: must be the whole fingerprint");
-  });
+  it.each(["ab", "AB:".repeat(31) + "AB", `${"ab:".repeat(30)}ab`, "g".repeat(64)])(
+    "HS-07: refuses %s as master_finger",
+    (finger) => {
+      file("minion", `id: m1\nmaster_finger: '${finger}'\n`);
+      expect(problem(minion)).toContain("master_finger: must be the whole fingerprint");
+    },
+  );
 
   it("never repeats a bad token", () => {
     file("minion", "id: m1\ntoken: [s3cret]\n");

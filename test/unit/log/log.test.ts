@@ -3,14 +3,19 @@ import { type LogLevel, createLog } from "../../../src/log/log.ts";
 
 function kit(level: LogLevel): { log: ReturnType<typeof createLog>; lines: string[] } {
   const lines: string[] = [];
-  return { lines, log: createLog({ name: "msalt-test", level, write: (line) => lines.push(line), now: () => 1_763_690_794_330 }) };
+  return {
+    lines,
+    log: createLog({ name: "msalt-test", level, write: (line) => lines.push(line), now: () => 1_763_690_794_330 }),
+  };
 }
 
 describe("createLog", () => {
   it("writes one line with time, level, process, message and facts", () => {
     const { log, lines } = kit("info");
     log.warn("something odd", { id: "m1", count: 3, text: "two words", list: [1] });
-    expect(lines).toEqual(['2025-11-21T02:06:34.330Z [warning] msalt-test: something odd id=m1 count=3 text="two words" list=[1]\n']);
+    expect(lines).toEqual([
+      '2025-11-21T02:06:34.330Z [warning] msalt-test: something odd id=m1 count=3 text="two words" list=[1]\n',
+    ]);
   });
 
   it.each<[LogLevel, number]>([

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Signer, Verifier, keyIdOf } from "../../../src/crypto/primitives.ts";
+import { type Signer, Verifier, keyIdOf } from "../../../src/crypto/primitives.ts";
 import { MasterClock } from "../../../src/minion/clock.ts";
 import { CommandRunner } from "../../../src/minion/command.ts";
 import { Executor } from "../../../src/minion/executor.ts";
@@ -21,11 +21,23 @@ const jid = "20261121023504473347";
 const other = "20261121023504473348";
 
 const run = (change: Record<string, unknown> = {}): Record<string, unknown> => ({
-  ...{ order: "run", jid, fun: "count.up", arg: [], user: "root", tgt: "m1", tgt_type: "glob" },
-  ...{ created: now, not_after: now + 60_000, ...change },
+  order: "run",
+  jid,
+  fun: "count.up",
+  arg: [],
+  user: "root",
+  tgt: "m1",
+  tgt_type: "glob",
+  created: now,
+  not_after: now + 60_000,
+  ...change,
 });
 const kill = (change: Record<string, unknown> = {}): Record<string, unknown> => ({
-  ...{ order: "kill", jid, signal: 9, not_after: now + 60_000, ...change },
+  order: "kill",
+  jid,
+  signal: 9,
+  not_after: now + 60_000,
+  ...change,
 });
 const sign = (bytes: Uint8Array, by: Signer = master.signer, to = m1): Uint8Array =>
   by.sign(orderSignedBytes(bytes, Buffer.from(keyIdOf(to.record.sign), "hex")));
@@ -45,11 +57,17 @@ async function start(options: { allowed?: readonly string[] } = {}): Promise<voi
   ledger = await Ledger.open(join(folder.path, "ledger"), { now: () => clock.now() });
   const gate = new Promise<void>((resolve) => (release = resolve));
   const count = declare({
-    ...{ name: "count.up", summary: "Counts.", params: z.strictObject({}), effects: "some" as const },
+    name: "count.up",
+    summary: "Counts.",
+    params: z.strictObject({}),
+    effects: "some" as const,
     run: async (_, { job }) => ran.push(job.jid),
   });
   const wait = declare({
-    ...{ name: "count.wait", summary: "Counts, then waits.", params: z.strictObject({}), effects: "some" as const },
+    name: "count.wait",
+    summary: "Counts, then waits.",
+    params: z.strictObject({}),
+    effects: "some" as const,
     run: async (_, { job, signal }) => {
       ran.push(job.jid);
       await Promise.race([gate, new Promise((resolve) => signal.addEventListener("abort", resolve))]);
@@ -57,7 +75,10 @@ async function start(options: { allowed?: readonly string[] } = {}): Promise<voi
     },
   });
   const read = declare({
-    ...{ name: "count.read", summary: "Counts without effect.", params: z.strictObject({}), effects: "none" as const },
+    name: "count.read",
+    summary: "Counts without effect.",
+    params: z.strictObject({}),
+    effects: "none" as const,
     run: async (_, { job }) => ran.push(job.jid),
   });
   const note = (message: string): void => void logged.push(message);
@@ -71,7 +92,13 @@ async function start(options: { allowed?: readonly string[] } = {}): Promise<voi
     functions: new Map<string, AnyFunction>([count, wait, read].map((each) => [each.name, each])),
     allowed: options.allowed,
     log: { debug: note, info: note, warn: note, error: note },
-    host: { id: "m1" as MinionId, grains: {}, config: {}, fire: async () => undefined, setGrains: async () => undefined },
+    host: {
+      id: "m1" as MinionId,
+      grains: {},
+      config: {},
+      fire: async () => undefined,
+      setGrains: async () => undefined,
+    },
     onStart: () => undefined,
     onResult: (done) => results.push(done),
   });

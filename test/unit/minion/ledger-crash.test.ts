@@ -256,6 +256,19 @@ describe("power cuts", () => {
 });
 
 describe("kill -9", () => {
+  it("P3: before the sync, then a power cut: what the start between them showed is on disk", async () => {
+    const { now } = new Hands();
+    const disk = new FakeDisk();
+    const ledger = await Ledger.open(path, { now, fs: disk });
+    disk.haltAfter(1);
+    void ledger.end(resultOf(1));
+    await disk.halted;
+    disk.haltAfter(Number.POSITIVE_INFINITY);
+    expect((await Ledger.open(path, { now, fs: disk })).outbox()).toEqual([jidOf(1)]);
+    const after = await Ledger.open(path, { now, fs: disk.crash(() => 0) });
+    expect(after.outbox()).toEqual([jidOf(1)]);
+  });
+
   const script = `
     import { Ledger } from "./src/minion/ledger.ts";
     import { encode } from "./src/wire/codec.ts";

@@ -12,7 +12,7 @@ const clock = new Hands();
 const open = (disk: FakeDisk): Promise<Ledger> => Ledger.open(path, { now: clock.now, fs: disk });
 
 /** Everything that a ledger says about the jobs of these tests. */
-async function says(ledger: Ledger): Promise<unknown> {
+async function says(ledger: Ledger): Promise<Readonly<Record<string, unknown>>> {
   const results = await Promise.all(numbers.map((number) => ledger.result(jidOf(number))));
   return {
     seen: numbers.map((number) => ledger.seen(jidOf(number))),
@@ -141,14 +141,22 @@ describe("a tail that no ledger wrote", () => {
     ["noise", () => Buffer.alloc(700, 0xf7)],
     ["a copy of its own frames", (bytes: Buffer) => bytes.subarray(headBytes)],
   ])("is cut off with a warning: %s", async (_case, make) => {
-    const { commits } = await history();
+    const { bytes } = await history();
+    const whole = await open(FakeDisk.holding(path, bytes));
     const ledger = await tail(make);
-    expect(await says(ledger)).toMatchObject({ seen: (commits.at(-1)?.found as { seen: string[] }).seen });
+    expect(await says(ledger)).toEqual({ ...(await says(whole)), id: ledger.id });
     expect(ledger.warnings).toHaveLength(1);
   });
 
   it("is refused when it is longer than any one write", async () => {
     await expect(tail(() => Buffer.alloc(12 * 1_048_576))).rejects.toMatchObject({ code: "ERR_LEDGER_CORRUPT" });
+  });
+
+  it("leaves nothing of itself behind shorter records that come after", async () => {
+    const disk = FakeDisk.holding(path, Buffer.concat([(await history()).bytes, Buffer.alloc(5000, 0xf7)]));
+    const ledger = await open(disk);
+    await ledger.kill(jidOf(9), clock.at);
+    expect((await open(disk)).warnings).toEqual([]);
   });
 
   it("is torn also when the result in it is a copy of a ledger", async () => {

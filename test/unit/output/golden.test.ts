@@ -16,7 +16,7 @@ const keyOrder = "JavaScript puts whole-number keys first";
 const keyType = "keys arrive as text";
 const infinity = "JSON has no infinity";
 const controls = "control characters are not printed";
-const separator = "U+2028 is not printed raw";
+const separator = "U+2028 is escaped or becomes a newline";
 const splitLines = "what Python takes for a line break becomes one";
 const lostBytes = "Salt prints nothing for bytes that are not UTF-8";
 
