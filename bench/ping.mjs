@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 
+const print = (line) => process.stdout.write(`${line}\n`);
 const rounds = Number(process.argv[2] ?? 15);
 const dist = new URL("../dist/", import.meta.url).pathname;
 const root = mkdtempSync(join(tmpdir(), "msalt-bench-"));
@@ -64,13 +65,13 @@ try {
       times[name].push(performance.now() - started);
     }
   }
-  console.log(
+  print(
     `Node ${process.version}, ${rounds} interleaved rounds, load ${loadavg()[0].toFixed(2)}; wall seconds: minimum, median, maximum`,
   );
   for (const [name, all] of Object.entries(times)) {
     const sorted = all.toSorted((a, b) => a - b);
     const figures = [sorted[0], sorted[sorted.length >> 1], sorted.at(-1)].map((ms) => (ms / 1000).toFixed(3));
-    console.log(`${name.padEnd(24)} ${figures.join("  ")}`);
+    print(`${name.padEnd(24)} ${figures.join("  ")}`);
   }
 } finally {
   for (const each of [minion, master]) {

@@ -114,7 +114,7 @@ class Run {
 
   async follow(client: LocalClient, job: { jid: Jid; targeted: number; waitMs: number }): Promise<number> {
     const { verbose, showJid } = this.#flags;
-    if (verbose === true) this.#terminal.err(`${verboseHeader(job.jid)}\n`);
+    if (verbose === true) this.#terminal.err(verboseHeader(job.jid));
     else if (showJid ?? this.#config.showJid) this.#terminal.err(`jid: ${job.jid}\n`);
     const interrupted = this.#watchSignals(job.jid);
     const followed = await Promise.race([

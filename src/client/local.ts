@@ -11,7 +11,15 @@ const connectMs = 2000;
 const answerMs = 30_000;
 const hint = "is msalt-master running, and does this --config-dir or --root-dir belong to it?";
 
-type Waiting = Map<number, (answer: Record<string, unknown>) => void>;
+interface Asked {
+  readonly cmd: LocalCommand;
+  readonly frame: Uint8Array;
+  readonly resolve: (answer: Record<string, unknown>) => void;
+  readonly reject: (failure: MsaltError) => void;
+}
+
+/** Not sent again when the master restarted before it answered: they may have been carried out. */
+const unrepeatable: ReadonlySet<LocalCommand> = new Set<LocalCommand>(["publish", "event.fire", "key.token"]);
 
 /** One event of the bus, its payload decoded. */
 export interface BusEvent {
@@ -23,7 +31,7 @@ export class LocalClient {
   readonly #channel: Channel;
   readonly #secret: Uint8Array;
   readonly #sockDir: string;
-  readonly #waiting: Waiting;
+  readonly #waiting: Map<number, Asked>;
   readonly #connected: Promise<void>;
   readonly #subscribers: Channel[] = [];
   #count = 0;
@@ -32,7 +40,7 @@ export class LocalClient {
     channel: Channel;
     secret: Uint8Array;
     sockDir: string;
-    waiting: Waiting;
+    waiting: Map<number, Asked>;
     connected: Promise<void>;
   }) {
     this.#channel = parts.channel;
@@ -49,18 +57,24 @@ export class LocalClient {
   static async connect(sockDir: string): Promise<LocalClient> {
     const sockets = masterSockets(sockDir);
     const secret = readSecret(sockets.local, sockets.secret);
-    const waiting: Waiting = new Map();
+    const waiting = new Map<number, Asked>();
     let up = (): void => undefined;
+    let wasUp = false;
     const connected = new Promise<void>((resolve) => (up = resolve));
-    const channel = await connectDealer(`ipc://${sockets.local}`, {
+    const channel: Channel = await connectDealer(`ipc://${sockets.local}`, {
       queueEarly: true,
       receiveHighWaterMark: 10_000,
       onError: () => undefined,
-      onLink: (state) => state === "up" && up(),
+      onLink: (state) => {
+        if (state === "down") loseUnrepeatable(waiting);
+        else if (wasUp) for (const { frame } of waiting.values()) void channel.send([frame]);
+        else up();
+        wasUp = true;
+      },
       onMessage: ([frame]) => {
         if (frame === undefined) return;
         const answer = decode(frame, { depth: 64, nodes: 10 * limits.resultNodes }) as Record<string, unknown>;
-        waiting.get(Number(answer["n"]))?.(answer);
+        waiting.get(Number(answer["n"]))?.resolve(answer);
       },
     });
     return new LocalClient({ channel, secret, sockDir, waiting, connected });
@@ -73,14 +87,15 @@ export class LocalClient {
     try {
       const answer = await new Promise<Record<string, unknown>>((resolve, reject) => {
         const fail = (what: string): void => reject(new MsaltError("ERR_MASTER_UNREACHABLE", what, { hint }));
-        this.#waiting.set(n, resolve);
+        const frame = encode({ secret: this.#secret, n, cmd, load });
+        this.#waiting.set(n, { cmd, frame, resolve, reject });
         timer = setTimeout(fail, connectMs, "the msalt master cannot be contacted: nobody listens on its socket");
         void this.#connected.then(() => {
           if (!this.#waiting.has(n)) return;
           clearTimeout(timer);
           timer = setTimeout(fail, answerMs, `the msalt master did not answer within ${answerMs / 1000} s`);
         });
-        void this.#channel.send([encode({ secret: this.#secret, n, cmd, load })]);
+        void this.#channel.send([frame]);
       });
       if ("error" in answer) throw errorOf(answer["error"]);
       return answer["ok"] as LocalReplies[C];
@@ -118,6 +133,14 @@ export class LocalClient {
   close(): void {
     this.#channel.close();
     for (const subscriber of this.#subscribers) subscriber.close();
+  }
+}
+
+function loseUnrepeatable(waiting: ReadonlyMap<number, Asked>): void {
+  for (const { cmd, reject } of waiting.values()) {
+    if (!unrepeatable.has(cmd)) continue;
+    const what = "the master went away before it answered: whether it took this is not known";
+    reject(new MsaltError("ERR_MASTER_UNREACHABLE", what, { hint: "msalt-run jobs.list_jobs shows what it has" }));
   }
 }
 

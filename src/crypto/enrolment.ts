@@ -67,7 +67,11 @@ export function verifyEnrolRequest(bytes: Uint8Array): VerifiedEnrolRequest {
 /** The controller's answer to the request with these bytes. */
 export function makeEnrolReply(signer: Signer, record: KeyRecord, state: EnrolState, request: Uint8Array): Uint8Array {
   const bytes = encodeKeyRecord(record);
-  return encodeEnrolReply({ state, record: bytes, signature: signer.sign(enrolReplySignedBytes(state, bytes, sha256(request))) });
+  return encodeEnrolReply({
+    state,
+    record: bytes,
+    signature: signer.sign(enrolReplySignedBytes(state, bytes, sha256(request))),
+  });
 }
 
 /**
@@ -82,7 +86,12 @@ export function verifyEnrolReply(
   const reply: EnrolReply = parseEnrolReply(bytes);
   const record = verifyKeyRecord(reply.record);
   if (record.role !== "master") throw new MsaltError("ERR_WIRE_INVALID", "not the key record of a master");
-  if (!new Verifier(record.sign).verify(enrolReplySignedBytes(reply.state, reply.record, sha256(request)), reply.signature)) {
+  if (
+    !new Verifier(record.sign).verify(
+      enrolReplySignedBytes(reply.state, reply.record, sha256(request)),
+      reply.signature,
+    )
+  ) {
     throw new MsaltError("ERR_WIRE_INVALID", "the enrolment reply is not signed by the master it names");
   }
   return { state: reply.state, record, fingerprint: fingerprintOf(record.sign) };

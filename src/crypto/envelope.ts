@@ -1,5 +1,13 @@
 import { MsaltError } from "../errors.ts";
-import { type Direction, type Inner, type Outer, buildInner, buildOuter, parseInner, parseOuter } from "../wire/envelope.ts";
+import {
+  type Direction,
+  type Inner,
+  type Outer,
+  buildInner,
+  buildOuter,
+  parseInner,
+  parseOuter,
+} from "../wire/envelope.ts";
 import { freshNonce, open, seal } from "./primitives.ts";
 
 /** One frame for 4506. `key` is the `sharedKey` of minion and master. */

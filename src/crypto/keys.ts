@@ -22,7 +22,14 @@ export function generateKeys(): SecretKeys {
 /** The public record of `keys`, signed; `number` rises with each change of box or curve key. */
 export function makeKeyRecord(role: Role, id: string, keys: SecretKeys, number: number): KeyRecord {
   const signer = new Signer(keys.sign);
-  const body = { role, id, number, sign: signer.publicKey, box: x25519Public(keys.box), curve: x25519Public(keys.curve) };
+  const body = {
+    role,
+    id,
+    number,
+    sign: signer.publicKey,
+    box: x25519Public(keys.box),
+    curve: x25519Public(keys.curve),
+  };
   return { ...body, signature: signer.sign(keyRecordBody(body)) };
 }
 

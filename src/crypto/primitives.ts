@@ -53,7 +53,8 @@ export class Verifier {
 
   /** @throws MsaltError `ERR_WIRE_INVALID` for a key of small order, under which anything would verify. */
   constructor(raw: Uint8Array) {
-    if (raw.length !== 32 || isLowOrderEd25519(raw)) throw new MsaltError("ERR_WIRE_INVALID", "not a usable Ed25519 public key");
+    if (raw.length !== 32 || isLowOrderEd25519(raw))
+      throw new MsaltError("ERR_WIRE_INVALID", "not a usable Ed25519 public key");
     this.#key = publicKey("Ed25519", raw);
   }
 
@@ -96,7 +97,10 @@ export function isUsableX25519(raw: Uint8Array): boolean {
 export function sharedKey(secret: Uint8Array, peer: Uint8Array): Uint8Array {
   try {
     const own = nacl.scalarMult.base(secret);
-    const point = diffieHellman({ privateKey: privateKey("X25519", secret, own), publicKey: publicKey("X25519", peer) });
+    const point = diffieHellman({
+      privateKey: privateKey("X25519", secret, own),
+      publicKey: publicKey("X25519", peer),
+    });
     if (point.every((byte) => byte === 0)) throw new Error("zero point");
     const key = new Uint8Array(32);
     lowlevel.crypto_core_hsalsa20(key, new Uint8Array(16), point, sigma);

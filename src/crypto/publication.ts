@@ -25,7 +25,12 @@ export interface PublishSession {
 }
 
 /** The frame of one target. `signature` is the controller's, over this order and this target. */
-export function sealOrder(session: PublishSession, sequence: number, sealed: SealedBody, signature: Uint8Array): Uint8Array {
+export function sealOrder(
+  session: PublishSession,
+  sequence: number,
+  sealed: SealedBody,
+  signature: Uint8Array,
+): Uint8Array {
   const plain = [sequenceBytes(sequence), Buffer.from(sealed.jid, "ascii"), sealed.contentKey, sealed.hash, signature];
   return frameOf(session, "order", Buffer.concat(plain), sealed.body);
 }
@@ -37,7 +42,13 @@ export function sealReady(session: PublishSession, sequence: number, boot: Uint8
 
 export type OpenedPublication =
   | { readonly kind: "ready"; readonly sequence: number }
-  | { readonly kind: "order"; readonly sequence: number; readonly jid: Jid; readonly order: Uint8Array; readonly signature: Uint8Array };
+  | {
+      readonly kind: "order";
+      readonly sequence: number;
+      readonly jid: Jid;
+      readonly order: Uint8Array;
+      readonly signature: Uint8Array;
+    };
 
 /**
  * Opens a parsed frame. The signature inside is not checked here: nothing is believed before `orderSignedBytes` verifies.
@@ -45,7 +56,8 @@ export type OpenedPublication =
  */
 export function openPublication(frame: PublicationFrame, publishKey: Uint8Array): OpenedPublication {
   const plain = open(frame.wrap, frame.nonce, publishKey);
-  if (plain === undefined || plain.length < 8) throw new MsaltError("ERR_WIRE_INVALID", "the publication does not open");
+  if (plain === undefined || plain.length < 8)
+    throw new MsaltError("ERR_WIRE_INVALID", "the publication does not open");
   const sequence = Number(new DataView(plain.buffer, plain.byteOffset, 8).getBigUint64(0));
   if (frame.kind === "ready") return { kind: "ready", sequence };
   const jid = Buffer.from(plain.subarray(8, 28)).toString("ascii");
@@ -57,7 +69,12 @@ export function openPublication(frame: PublicationFrame, publishKey: Uint8Array)
   return { kind: "order", sequence, jid, order, signature: plain.slice(92) };
 }
 
-function frameOf(session: PublishSession, kind: PublicationFrame["kind"], plain: Uint8Array, body: Uint8Array): Uint8Array {
+function frameOf(
+  session: PublishSession,
+  kind: PublicationFrame["kind"],
+  plain: Uint8Array,
+  body: Uint8Array,
+): Uint8Array {
   const nonce = freshNonce();
   return buildPublication({ topic: session.topic, kind, nonce, wrap: seal(plain, nonce, session.publishKey), body });
 }

@@ -71,7 +71,9 @@ export class Executor {
     const order = this.#parse(bytes);
     if (order === undefined) return;
     if (order.order === "kill") {
-      void this.kill(order.jid, order.not_after);
+      this.kill(order.jid, order.not_after).catch((failure: unknown) => {
+        log.error("cannot write a kill to the ledger", { jid: order.jid, failure: messageOf(failure) });
+      });
       return;
     }
     if (this.#stopping || this.#running.has(order.jid)) return;
@@ -106,9 +108,11 @@ export class Executor {
     return [...this.#running.keys()];
   }
 
+  /** Ends the job if it runs or waits its turn, and refuses it if it comes later. */
   async kill(jid: Jid, notAfter: number): Promise<void> {
-    await this.#options.ledger.kill(jid, notAfter);
-    this.#running.get(jid)?.abort.abort();
+    const run = this.#running.get(jid);
+    if (run === undefined) await this.#options.ledger.kill(jid, notAfter);
+    else run.abort.abort();
   }
 
   /** Takes no more orders; waits for what runs, then ends it. Resolves when every result is in the ledger. */
@@ -123,18 +127,12 @@ export class Executor {
   }
 
   async #run(order: RunOrder, abort: AbortController): Promise<void> {
-    const { ledger, functions, log } = this.#options;
-    const { jid, fun, not_after: notAfter } = order;
-    const counts = functions.get(fun)?.effects === "some";
+    const { jid, fun } = order;
+    const counts = this.#options.functions.get(fun)?.effects === "some";
     const queued = counts && !fun.startsWith("saltutil.");
     if (queued && this.#busy >= maxRunning) await new Promise<void>((go) => this.#queue.push(go));
     if (queued) this.#busy += 1;
-    try {
-      if (counts) await ledger.start({ jid, fun, notAfter });
-      else ledger.remember(jid, notAfter);
-    } catch (failure) {
-      // Nothing ran, and the master hears why: the order is not taken, so it may come again once there is room.
-      log.error("cannot write the ledger: the job is not started", { jid, failure: messageOf(failure) });
+    if (!(await this.#begin(order, counts, abort.signal))) {
       if (queued) this.#release();
       return;
     }
@@ -147,6 +145,26 @@ export class Executor {
       clearTimeout(report);
       clearTimeout(limit);
       if (queued) this.#release();
+    }
+  }
+
+  /** True when the job may run now; what does not begin here is the master's to give up, or to order again. */
+  async #begin({ jid, fun, not_after: notAfter }: RunOrder, counts: boolean, signal: AbortSignal): Promise<boolean> {
+    const { ledger, clock, log, onResult } = this.#options;
+    if (signal.aborted) {
+      const ret = encode("killed before it began");
+      await this.#commit({ jid, fun, state: "killed", retcode: 1, success: false, ret });
+      onResult(jid);
+      return false;
+    }
+    if (this.#stopping || clock.now() >= notAfter) return false;
+    try {
+      if (counts) await ledger.start({ jid, fun, notAfter });
+      else ledger.remember(jid, notAfter);
+      return true;
+    } catch (failure) {
+      log.error("cannot write the ledger: the job is not started", { jid, failure: messageOf(failure) });
+      return false;
     }
   }
 

@@ -42,7 +42,11 @@ export async function runMinion(options: MinionOptions, signal: AbortSignal): Pr
     const record = ensureOwnKeys(config.pkiDir, "minion", config.id);
     mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
     const clock = new MasterClock(() => performance.now());
-    const ledger = await Ledger.open(join(config.dataDir, "ledger"), { now: () => clock.now() });
+    const ledger = await Ledger.open(join(config.dataDir, "ledger"), {
+      now: () => clock.now(),
+      onError: (failure) =>
+        log.warn("cannot make the ledger smaller, trying again later", { failure: messageOf(failure) }),
+    });
     for (const warning of ledger.warnings) log.warn(warning);
     clock.setFloor(ledger.highestTime);
     await new Minion(options, record, clock, ledger).run(signal);

@@ -128,10 +128,16 @@ export class Session {
       if (signal.aborted) return;
       try {
         const running = this.#options.running().slice(0, 1000);
-        const reply = await link.ask({ cmd: "heartbeat", running, topic: link.topic }, helloMs);
+        const reply = await link.ask(
+          { cmd: "heartbeat", running, topic: link.topic, count: this.#options.ledger.count },
+          helloMs,
+        );
         misses = 0;
         this.#options.clock.set(reply.time);
-        await this.#options.ledger.tick();
+        const { ledger, log } = this.#options;
+        await ledger
+          .tick()
+          .catch((failure: unknown) => log.warn("cannot write the ledger", { failure: messageOf(failure) }));
         if (!reply.known) return;
         if (reply.outstanding > 0) await this.#sync(link);
       } catch (failure) {

@@ -10,7 +10,9 @@ import type { LocalCommand, LocalLoad, LocalReplies } from "../wire/local.ts";
 interface RunnerContext {
   readonly call: <C extends LocalCommand>(cmd: C, load: LocalLoad<C>) => Promise<LocalReplies[C]>;
   /** Every stored result of a job, decoded. */
-  readonly returns: (jid: Jid) => AsyncIterable<{ readonly id: string; readonly target: Target; readonly value: unknown }>;
+  readonly returns: (
+    jid: Jid,
+  ) => AsyncIterable<{ readonly id: string; readonly target: Target; readonly value: unknown }>;
 }
 
 export interface RunnerArguments {

@@ -67,6 +67,8 @@ const schemas = {
     running: z.array(jid).max(1000),
     /** Topic of the publish session the minion believes in. */
     topic: bytes(16, 16),
+    /** Record count of its ledger now: a later hello with fewer means that the ledger went back (W9). */
+    count,
   }),
   grains: z.strictObject({ cmd: z.literal("grains"), grains: z.record(z.string(), z.unknown()) }),
   event: z.strictObject({

@@ -1,7 +1,7 @@
 /**
  * What Salt makes of one untyped word: a YAML 1.1 value where it is one on a single line, else the word as it stands.
- * Structures are read in flow style only (`{a: 1}`, `[1, 2]`), because Salt takes no other. Everything that cannot be
- * read makes the whole word stay text.
+ * Structures are read in flow style only (`{a: 1}`, `[1, 2]`). Salt takes no other, but for an accident: `a: b#c`, with a
+ * `#` in it, is a map there and stays text here. Sets, aliases, binaries and `? ` keys make the whole word stay text.
  */
 import { type PlainKind, plainKind } from "../lib/yaml11.ts";
 

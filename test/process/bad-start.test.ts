@@ -21,12 +21,12 @@ import { Bus, type Proc, until } from "../support/bus.ts";
 
 /** It ends soon, with an error and without a stack trace; its message. */
 async function refusal(proc: Proc): Promise<string> {
-  await until(
-    `pid ${proc.pid} to give up`,
-    () => !proc.alive,
-    10_000,
-    () => proc.stdout + proc.stderr,
-  ).finally(async () => void (await proc.stop("SIGKILL")));
+  const said = (): string => proc.stdout + proc.stderr;
+  try {
+    await until(`pid ${proc.pid} to give up`, () => !proc.alive, 10_000, said);
+  } finally {
+    await proc.stop("SIGKILL");
+  }
   const { code, stdout, stderr } = await proc.exit;
   expect({ code, stdout }).toEqual({
     code: expect.toSatisfy((value) => typeof value === "number" && value > 0),

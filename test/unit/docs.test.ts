@@ -35,7 +35,7 @@ describe("docs/configuration.md", () => {
       const literal = /^`([^`<]+)`$/.exec(written)?.[1];
       if (literal === undefined) continue;
       const value = defaults[key];
-      expect([key, literal]).toEqual([key, typeof value === "object" ? JSON.stringify(value) : String(value)]);
+      expect([key, literal]).toEqual([key, typeof value === "string" ? value : JSON.stringify(value)]);
     }
   });
 });

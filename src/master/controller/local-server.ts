@@ -2,7 +2,7 @@
  * `local.sock`: the operator's tools ask here, and nobody else can: the folder is 0700 and each request carries the secret that
  * lies beside the socket. No process with a network socket is given it (W1).
  */
-import { chmodSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, lstatSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { equalBytes, randomBytes } from "../../crypto/primitives.ts";
 import { MsaltError, messageOf } from "../../errors.ts";
 import type { Log } from "../../log/log.ts";
@@ -23,7 +23,7 @@ export interface LocalServerOptions {
 
 /** Resolves when clients can connect; the secret file appears last. */
 export async function listenLocal({ socket, secretFile, handlers, log }: LocalServerOptions): Promise<Channel> {
-  const secret = randomBytes(32);
+  const secret = keptSecret(secretFile) ?? randomBytes(32);
   const channel: Channel = await bindRouter(`ipc://${socket}`, {
     maxMessageBytes: limits.localRequestBytes,
     sendHighWaterMark: 10_000,
@@ -32,7 +32,11 @@ export async function listenLocal({ socket, secretFile, handlers, log }: LocalSe
       if (routingId === undefined || frame === undefined) return;
       const request = decode(frame, { depth: 32, nodes: limits.resultNodes }) as Record<string, unknown> | null;
       const given = request?.["secret"];
-      if (!(given instanceof Uint8Array) || !equalBytes(given, secret)) return;
+      if (!(given instanceof Uint8Array) || !equalBytes(given, secret)) {
+        const error = { code: "ERR_NOT_ALLOWED", message: "the local secret is not the master's", details: {} };
+        void channel.send([routingId, encode({ n: request?.["n"], error })]);
+        return;
+      }
       void serve(handlers, request?.["cmd"], request?.["load"]).then((answer) =>
         channel.send([routingId, encode({ n: request?.["n"], ...answer })]),
       );
@@ -57,6 +61,17 @@ export async function listenLocal({ socket, secretFile, handlers, log }: LocalSe
       });
       return { error: { code: "ERR_INTERNAL", message: "internal error; the master's log says more", details: {} } };
     }
+  }
+}
+
+/** The secret of the run before, so that a tool that has just read it is still known after a restart. */
+function keptSecret(file: string): Uint8Array | undefined {
+  try {
+    const { uid, mode } = lstatSync(file);
+    const secret = readFileSync(file);
+    return uid === process.getuid?.() && (mode & 0o777) === 0o600 && secret.length === 32 ? secret : undefined;
+  } catch {
+    return undefined;
   }
 }
 

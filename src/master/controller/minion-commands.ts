@@ -154,8 +154,9 @@ export class MinionCommands {
     return known ? { ok: { have: load.total, stored: true } } : notTargeted;
   }
 
-  async #heartbeat({ running, topic }: Load<"heartbeat">, link: MinionLink): Promise<Reply<"heartbeat">> {
+  async #heartbeat({ running, topic, count }: Load<"heartbeat">, link: MinionLink): Promise<Reply<"heartbeat">> {
     const { jobs, now } = this.#options;
+    if (link.ledger !== undefined) link.ledger = { ...link.ledger, count: Math.max(count, link.ledger.count) };
     await jobs.running(link.id, running);
     const known = link.subscribed && link.session !== undefined && equalBytes(link.session.topic, topic);
     return { ok: { time: now(), known, outstanding: jobs.outstanding(link.id) } };

@@ -46,7 +46,7 @@ export class FrontLink {
         const message = decodeTrusted(frame) as ToFront;
         if (message.is !== "keys") return options.onMessage(message);
         options.onKeys(message);
-        link?.say({ is: "ack", n: message.n });
+        void link?.say({ is: "ack", n: message.n });
         markReady();
       },
     });

@@ -70,7 +70,11 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
       waiting.delete(n);
       if (asked === undefined) continue;
       const retryMs = 200 + Math.floor(Math.random() * 800);
-      answer(asked.routingId, asked.inner, asked.peer, { error: "E_BUSY", message: "the controller restarts", retryMs });
+      answer(asked.routingId, asked.inner, asked.peer, {
+        error: "E_BUSY",
+        message: "the controller restarts",
+        retryMs,
+      });
     }
   };
   const drop = (reason: keyof typeof dropped, from: string): void => {

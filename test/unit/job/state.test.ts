@@ -94,7 +94,7 @@ describe("advance", () => {
       fc.property(fc.array(event, { maxLength: 20 }), (events) => {
         const twice = after(...events.flatMap((each) => [each, each]));
         const once = after(...events);
-        const plain = ({ conflicts: _, ...rest }: Target): Omit<Target, "conflicts"> => rest;
+        const plain = (target: Target): Target => ({ ...target, conflicts: 0 });
         expect(plain(twice)).toEqual(plain(once));
       }),
     );

@@ -47,9 +47,12 @@ describe("resolveTarget", () => {
     },
   );
 
-  it.each(pcre.filter(({ minion_error }) => minion_error !== undefined))("refuses a broken pcre: $n $tgt", ({ tgt }) => {
-    expect(() => resolveTarget(tgt, "pcre", fleet)).toThrow(refused);
-  });
+  it.each(pcre.filter(({ minion_error }) => minion_error !== undefined))(
+    "refuses a broken pcre: $n $tgt",
+    ({ tgt }) => {
+      expect(() => resolveTarget(tgt, "pcre", fleet)).toThrow(refused);
+    },
+  );
 
   it.each(pcre.filter(({ n }) => outOfReach.has(n)))("says that it cannot: pcre $n $tgt", ({ n, tgt }) => {
     const message: unknown = expect.stringMatching(new RegExp(`${outOfReach.get(n)}.* not supported`));

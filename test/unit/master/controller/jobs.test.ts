@@ -21,7 +21,14 @@ const [m1, m2, m3] = ids as [MinionId, MinionId, MinionId];
 const keyOf = (id: MinionId): KeyId => id.padEnd(32, "0").replace("m", "a") as KeyId;
 const accepted = new Map(ids.map((id) => [id, keyOf(id)]));
 const signer = new Signer(new Uint8Array(32).fill(5));
-const publish: LocalLoad<"publish"> = { tgt: "*", tgtType: "glob", fun: "cmd.run", arg: ["uptime"], user: "root", waitMs: 5000 };
+const publish: LocalLoad<"publish"> = {
+  tgt: "*",
+  tgtType: "glob",
+  fun: "cmd.run",
+  arg: ["uptime"],
+  user: "root",
+  waitMs: 5000,
+};
 
 let dir: string;
 let store: JobStore;
