@@ -15,12 +15,13 @@ import {
 } from "node:fs";
 import type { Stats } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { YAMLException, loadAll } from "js-yaml";
+import { YAMLException } from "js-yaml";
 import type * as z from "zod";
 import { MsaltError, messageOf } from "../errors.ts";
 import { type MasterConfig, type Roots, masterConfig, masterFile } from "./master.ts";
 import { type MinionConfig, minionConfig, minionFile } from "./minion.ts";
 import { nearest } from "./nearest.ts";
+import { maxBytes, parseYaml } from "./yaml.ts";
 
 export interface LoadOptions {
   readonly rootDir?: string;
@@ -32,7 +33,6 @@ export interface LoadOptions {
 
 type Values = Readonly<Record<string, unknown>>;
 
-const maxBytes = 1_048_576;
 const paths = ["pki_dir", "cachedir", "sock_dir"];
 
 /** @throws MsaltError `ERR_CONFIG_INVALID` naming every problem. */
@@ -122,10 +122,8 @@ function readMap(file: string, problems: Set<string>): Values {
   try {
     const text = readTrusted(file, problems);
     if (text === undefined) return {};
-    const [value = {}, another] = loadAll(text, { filename: file, maxAliases: 0, maxDepth: 20 });
-    if (another !== undefined) throw new Error("must be one YAML document");
     // A file of comments only holds nothing.
-    if (value === null) return {};
+    const value = parseYaml(text, file) ?? {};
     if (typeof value !== "object" || Array.isArray(value)) throw new Error("must be a map of keys and values");
     return value as Values;
   } catch (failure) {

@@ -11,7 +11,7 @@ export interface Roots {
 /** Keys of `etc/msalt/master`, spelt as Salt spells them. docs/configuration.md says what each means. */
 export const masterFile = z.strictObject({
   id: text.default(() => hostname()),
-  interface: text.default("0.0.0.0"),
+  interface: z.ipv4("must be an IPv4 address of this host, or 0.0.0.0 for all of them").default("0.0.0.0"),
   publish_port: port.default(4505),
   ret_port: port.default(4506),
   enroll_port: port.default(4507),

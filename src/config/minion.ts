@@ -2,12 +2,13 @@ import { hostname } from "node:os";
 import * as z from "zod";
 import { type MinionId, isMinionId } from "../wire/ids.ts";
 import type { Roots } from "./master.ts";
-import { freeze, logLevel, port, text, wait } from "./values.ts";
+import { freeze, host, logLevel, port, text, wait } from "./values.ts";
 
 const minionId = z.custom<MinionId>(
   (value) => typeof value === "string" && isMinionId(value),
   "must be letters, digits and . _ - (at most 128, a letter or digit at both ends, no `..`); a number needs quotes",
 );
+const mastersMessage = "must be a host name or address, or a list of 1 to 16";
 const fingerprint = z
   .string("must be text")
   .regex(
@@ -19,9 +20,7 @@ const fingerprint = z
 export const minionFile = z.strictObject({
   /** Checked like a written one: not every host name will do. */
   id: minionId.prefault(() => hostname() as MinionId),
-  master: z
-    .union([text, z.array(text).min(1).max(16)], "must be a host name or address, or a list of at most 16")
-    .default("salt"),
+  master: z.union([text, z.array(text).min(1, mastersMessage).max(16, mastersMessage)], mastersMessage).default("salt"),
   master_port: port.default(4506),
   publish_port: port.default(4505),
   enroll_port: port.default(4507),

@@ -3,6 +3,12 @@ import * as z from "zod";
 /** Kinds of values that configuration files hold. Each message says what was expected; the loader adds file and key. */
 export const text = z.string("must be text; put it in quotes").min(1, "must not be empty");
 
+const hostMessage = "must be a host name or IPv4 address, without a port";
+/** Ports have keys of their own. */
+export const host = z
+  .string(hostMessage)
+  .regex(/^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?$/, hostMessage);
+
 const portMessage = "must be a port number, 0 to 65535 (0: any free one)";
 export const port = z.int(portMessage).min(0, portMessage).max(65_535, portMessage);
 

@@ -1,5 +1,6 @@
 /** One line an entry on standard error: `<time> [level] <process>: message key=value …`, whatever the message holds. */
 import { writeSync } from "node:fs";
+import { messageOf } from "../errors.ts";
 
 export type LogLevel =
   | "quiet"
@@ -21,7 +22,7 @@ export interface Log {
   readonly error: Say;
 }
 
-/** Salt's names; what is between two of ours counts as the next finer one. */
+/** Salt's names in Salt's order; what has no call of its own shows what is above it. */
 const ranks: Readonly<Record<LogLevel, number>> = {
   quiet: 0,
   critical: 1,
@@ -35,8 +36,13 @@ const ranks: Readonly<Record<LogLevel, number>> = {
   all: 6,
 };
 
+/** No peer fills the disk with one line. */
+const longest = 8192;
+
 /** Values under such names never reach a log (LF-08). */
-const secret = /token|secret|password|passwd|private/i;
+const secret = /token|secret|password|passwd|private|^key$/i;
+/** Characters of one message or value: a peer's text must not fill the disk. */
+const maxText = 8192;
 
 export interface LogOptions {
   readonly name: string;
@@ -51,23 +57,32 @@ export function createLog({ name, level, write = toStderr, now = Date.now }: Log
     (rank: number, word: string): Say =>
     (message, fields = {}) => {
       if (rank > ranks[level]) return;
-      const facts = Object.entries(fields).map(
-        ([key, value]) => ` ${oneLine(key)}=${secret.test(key) ? "…" : valueOf(value)}`,
-      );
+      const facts = Object.entries(fields).map(([key, value]) => ` ${oneLine(key)}=${valueOf(key, value)}`);
       write(`${new Date(now()).toISOString()} [${word}] ${name}: ${oneLine(message)}${facts.join("")}\n`);
     };
   return { debug: say(5, "debug"), info: say(4, "info"), warn: say(3, "warning"), error: say(2, "error") };
 }
 
+/** Never fails: a value that cannot be written must not end what wanted to log it. */
 function valueOf(value: unknown): string {
-  const written =
-    typeof value === "string" && /^[^\s"=]+$/.test(value) ? value : (JSON.stringify(value) ?? String(value));
-  return oneLine(written);
+  if (typeof value === "string" && /^[^\s"=]+$/.test(value)) return oneLine(value);
+  try {
+    return oneLine(JSON.stringify(value, fact) ?? String(value));
+  } catch {
+    return "(not printable)";
+  }
+}
+
+function fact(key: string, value: unknown): unknown {
+  if (secret.test(key)) return "…";
+  if (value instanceof Error) return value.message;
+  return typeof value === "bigint" ? String(value) : value;
 }
 
 /** Text of a peer must not end the line, nor speak to the terminal that shows it. */
 function oneLine(text: string): string {
-  return text.replaceAll(
+  const short = text.length > longest ? `${text.slice(0, longest)}… (${text.length} characters)` : text;
+  return short.replaceAll(
     /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

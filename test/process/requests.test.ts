@@ -24,7 +24,7 @@ const good: Record<string, Record<string, unknown>> = {
     sha256: digest,
     data: Buffer.from([0xc3]),
   },
-  heartbeat: { cmd: "heartbeat", running: [], topic: Buffer.alloc(16) },
+  heartbeat: { cmd: "heartbeat", running: [], topic: Buffer.alloc(16), count: 0 },
   grains: { cmd: "grains", grains: {} },
   event: { cmd: "event", tag: "raw/tag", data: {} },
 };
@@ -189,10 +189,10 @@ describe("requests of an accepted but hostile minion", () => {
 
   it("EN-10: a topic that is not the live one is not known", async () => {
     await raw.online();
-    expect((await raw.ask({ cmd: "heartbeat", running: [], topic: Buffer.alloc(16) }))?.ok).toMatchObject({
+    expect((await raw.ask({ cmd: "heartbeat", running: [], topic: Buffer.alloc(16), count: 0 }))?.ok).toMatchObject({
       known: false,
     });
-    expect((await raw.ask({ cmd: "heartbeat", running: [], topic: raw.topic }))?.ok).toMatchObject({ known: true });
+    expect((await raw.ask({ cmd: "heartbeat", running: [], topic: raw.topic, count: 0 }))?.ok).toMatchObject({ known: true });
   });
 });
 

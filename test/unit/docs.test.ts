@@ -1,4 +1,5 @@
 import { readFileSync, readdirSync } from "node:fs";
+import { availableParallelism, hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { masterFile } from "../../src/config/master.ts";
@@ -30,12 +31,20 @@ describe("docs/configuration.md", () => {
     ["master", master, masterFile],
     ["minion", minion, minionFile],
   ])("gives the %s's defaults as they are", (_name, text, schema) => {
-    const defaults = schema.parse({}) as Record<string, unknown>;
+    const defaults: Readonly<Record<string, unknown>> = schema.parse({});
     for (const [key = "", written = ""] of rows(text)) {
-      const literal = /^`([^`<]+)`$/.exec(written)?.[1];
-      if (literal === undefined) continue;
       const value = defaults[key];
-      expect([key, literal]).toEqual([key, typeof value === "string" ? value : JSON.stringify(value)]);
+      const literal = /^`([^`<]+)`$/.exec(written)?.[1];
+      if (literal !== undefined) {
+        expect([key, literal]).toEqual([key, typeof value === "string" ? value : JSON.stringify(value)]);
+      } else if (written === "host name") {
+        expect([key, value]).toEqual([key, hostname()]);
+      } else if (written === "cores, at least 2") {
+        expect([key, value]).toEqual([key, Math.max(2, availableParallelism())]);
+      } else {
+        expect([key, value]).toEqual([key, undefined]);
+        expect(written).toMatch(/^(none|all|`<(config|root)>\/.+`)$/);
+      }
     }
   });
 });

@@ -1,4 +1,5 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -74,12 +75,23 @@ describe("loadMasterConfig", () => {
       "5 problems",
       `${path}: unknown key "publish_prot"; did you mean publish_port?`,
       `${path}: ret_port: must be a port number, 0 to 65535 (0: any free one), found "http"`,
-      `${path}: worker_threads: must be a whole number, 1 or more, found 0`,
+      `${path}: worker_threads: must be a whole number, 1 to 1024, found 0`,
       `${path}: auto_accept: must be true or false, found "maybe"`,
       `${drop}: timeout: must be a number of seconds, 0 or more, found -1`,
     ]) {
       expect(message).toContain(part);
     }
+  });
+
+  it.each(["eth0", "*", "::", "localhost", "10.0.0.256"])("refuses %j as interface", (name) => {
+    file("master", `interface: ${JSON.stringify(name)}\n`);
+    expect(problem(master)).toContain("interface: must be an IPv4 address of this host");
+  });
+
+  it.each(["", "# timeout: 1\n", "---\n"])("takes the file %j for one that sets nothing", (text) => {
+    file("master", text);
+    file("master.d/a.conf", text);
+    expect(master().timeoutMs).toBe(5000);
   });
 
   it.each([
@@ -104,6 +116,77 @@ describe("loadMasterConfig", () => {
     file("master", "timeout: 1\n");
     chmodSync(join(root, "etc/msalt"), 0o777);
     expect(problem(master)).toContain("can be written by others");
+  });
+
+  it.each(["", "# nothing set yet\n", "---\n", "\ufeffid: m\n"])("takes a file of %j", (text) => {
+    file("master", text);
+    expect(master()).toMatchObject({ publishPort: 4505 });
+  });
+
+  it.each([
+    ["publish_port", "70000", "must be a port number"],
+    ["publish_port", "1.5", "must be a port number"],
+    ["timeout", "3000000", "must be at most 2147483 seconds"],
+    ["timeout", ".inf", "must be a number of seconds"],
+    ["id", "12", "must be text; put it in quotes, found 12"],
+    ["log_level", "loud", "must be one of quiet, "],
+    ["pki_dir", "''", "must not be empty"],
+    ["__proto__", "{auto_accept: true}", "unknown key"],
+    ["constructor", "x", "unknown key"],
+  ])("refuses %s: %s", (key, value, expected) => {
+    file("master", `${key}: ${value}\n`);
+    const message = problem(master);
+    expect(message).toContain(key);
+    expect(message).toContain(expected);
+  });
+
+  it("refuses two documents in one file", () => {
+    file("master", "timeout: 1\n---\nauto_accept: true\n");
+    expect(problem(master)).toContain("must be one YAML document");
+  });
+
+  it("takes the folders from the environment, an empty variable for none, an option before both", () => {
+    const env = { MSALT_ROOT_DIR: root, MSALT_CONFIG_DIR: "" };
+    expect(loadMasterConfig({ env }).pkiDir).toBe(join(root, "etc/msalt/pki/master"));
+    expect(loadMasterConfig({ env: { MSALT_ROOT_DIR: "" } }).sockDir).toBe("/run/msalt/master");
+    expect(loadMasterConfig({ env: { MSALT_CONFIG_DIR: "/nowhere" }, configDir: join(root, "x") }).pkiDir).toBe(
+      join(root, "x/pki/master"),
+    );
+  });
+
+  it("LF-02: reports an open file together with all that is wrong in it", () => {
+    file("master", "timeout: -1\n", 0o666);
+    file("master.d/x.conf", "ret_port: x\n", 0o620);
+    expect(problem(master)).toContain("4 problems");
+  });
+
+  it("LF-02: does not believe an open folder, nor an open file in a folder of its own that a link leads to", () => {
+    chmodSync(join(root, "etc/msalt/master.d"), 0o1777);
+    mkdirSync(join(root, "open"));
+    writeFileSync(join(root, "open/master"), "timeout: 1\n");
+    chmodSync(join(root, "open"), 0o777);
+    symlinkSync(join(root, "open/master"), join(root, "etc/msalt/master"));
+    const message = problem(master);
+    expect(message).toContain(`${join(root, "etc/msalt/master.d")}: can be written by others`);
+    expect(message).toContain(`${join(root, "open")}: can be written by others`);
+  });
+
+  it.runIf(process.getuid?.() === 0)("LF-02: does not believe a file of somebody else", () => {
+    const path = file("master", "timeout: 1\n");
+    chownSync(path, 4242, 4242);
+    expect(problem(master)).toContain(`${path}: belongs to neither root nor this user`);
+  });
+
+  it("refuses what stands in place of the file, without waiting for it", () => {
+    const path = join(root, "etc/msalt/master");
+    symlinkSync(join(root, "nothing"), path);
+    expect(problem(master)).toContain(`${path}: is a link to nothing`);
+    rmSync(path);
+    mkdirSync(path);
+    expect(problem(master)).toContain(`${path}: is not a file`);
+    rmSync(path, { recursive: true });
+    execFileSync("mkfifo", ["-m", "600", path]);
+    expect(problem(master)).toContain(`${path}: is not a file`);
   });
 });
 
@@ -138,5 +221,48 @@ describe("loadMinionConfig", () => {
   it("never repeats a bad token", () => {
     file("minion", "id: m1\ntoken: [s3cret]\n");
     expect(problem(minion)).not.toContain("s3cret");
+  });
+
+  it("reports what is wrong with the grains file together with the rest", () => {
+    const grains = file("grains", "- web\n");
+    file("minion", "id: m1\nmaster_port: x\n");
+    const message = problem(minion);
+    expect(message).toContain(`${grains}: must be a map`);
+    expect(message).toContain("master_port: must be a port number");
+  });
+
+  it("shows the whole effective configuration, and nobody changes it", () => {
+    file("minion", "id: m1\ngrains: {roles: [web]}\n");
+    const { shown, grains } = minion();
+    expect(shown).toMatchObject({ master: "salt", master_port: 4506, cachedir: join(root, "var/lib/msalt/minion") });
+    expect(shown).not.toHaveProperty("token");
+    expect(Object.isFrozen(grains["roles"])).toBe(true);
+  });
+
+  it("takes both spellings of a fingerprint", () => {
+    const plain = "0a".repeat(32);
+    expect(minion({ id: "m1", master_finger: plain }).masterFinger).toBe(plain);
+    const colons = Array(32).fill("0a").join(":");
+    expect(minion({ id: "m1", master_finger: colons }).masterFinger).toBe(colons);
+  });
+
+  it.each(["12", "[]", "[a, 1]"])("refuses master: %s", (value) => {
+    file("minion", `id: m1\nmaster: ${value}\n`);
+    expect(problem(minion)).toContain("master: must be a host name or address");
+  });
+
+  it.each(["db1:4506", "tcp://db1", "::1", "two words", "-db1", ""])(
+    "refuses %j as master: ports have keys of their own",
+    (name) => {
+      file("minion", `id: m1\nmaster: ${JSON.stringify(name)}\n`);
+      expect(problem(minion)).toContain("master: must be a host name or IPv4 address, without a port");
+      file("minion", `id: m1\nmaster: [good, ${JSON.stringify(name)}]\n`);
+      expect(problem(minion)).toContain("master");
+    },
+  );
+
+  it.each(["salt", "10.0.0.1", "db-1.example.com.", "my_master"])("takes %s as master", (name) => {
+    file("minion", `id: m1\nmaster: ${name}\n`);
+    expect(minion().masters).toEqual([name]);
   });
 });

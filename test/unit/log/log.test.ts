@@ -47,4 +47,58 @@ describe("createLog", () => {
     log.info("enrolling", { token: "abc123", localSecret: "xyz" });
     expect(lines.join("")).not.toMatch(/abc123|xyz/);
   });
+
+  it("LF-08: leaves it out of what is nested, too", () => {
+    const { log, lines } = kit("info");
+    log.info("enrolling", { options: { id: "m1", auth: [{ password: "abc123" }] } });
+    expect(lines[0]).toContain('options={"id":"m1","auth":[{"password":"…"}]}');
+  });
+
+  it("never fails on a value", () => {
+    const { log, lines } = kit("info");
+    const loop: Record<string, unknown> = {};
+    loop["self"] = loop;
+    log.info("odd", { loop, big: 10n, none: undefined, failure: new Error("no such key") });
+    expect(lines[0]).toMatch(/odd loop=\(.+\) big=10 none=undefined failure="no such key"\n$/);
+  });
+
+  it("cuts a text without end, and says so", () => {
+    const { log, lines } = kit("info");
+    log.info("x".repeat(1_000_000));
+    expect(lines[0]?.length).toBeLessThan(9000);
+    expect(lines[0]).toContain("… (1000000 characters)");
+  });
+
+  it("LF-08: leaves secrets out at any depth", () => {
+    const { log, lines } = kit("info");
+    log.info("read", { key: "canary1", config: { id: "m1", token: "canary2", list: [{ password: "canary3" }] } });
+    expect(lines.join("")).not.toContain("canary");
+    expect(lines[0]).toContain('"id":"m1"');
+  });
+
+  it.each<[string, unknown, string]>([
+    ["a big integer", 10n, '"10"'],
+    ["an error", { cause: new Error("no space") }, "no space"],
+    ["a circle", circle(), "(not printable)"],
+    ["nothing", undefined, "undefined"],
+  ])("writes %s without failing", (_case, value, expected) => {
+    const { log, lines } = kit("info");
+    log.info("m", { value });
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain(`value=`);
+    expect(lines[0]).toContain(expected);
+  });
+
+  it("cuts a text that would fill the disk", () => {
+    const { log, lines } = kit("info");
+    log.info("x".repeat(1_000_000), { value: "y".repeat(1_000_000) });
+    expect(lines[0]?.length).toBeLessThan(20_000);
+    expect(lines[0]).toContain("(1000000 characters)");
+  });
 });
+
+function circle(): unknown {
+  const ring: Record<string, unknown> = {};
+  ring["self"] = ring;
+  return ring;
+}

@@ -1,0 +1,14 @@
+import { loadAll } from "js-yaml";
+
+/** Of one configuration file. */
+export const maxBytes = 1_048_576;
+
+/**
+ * What a configuration file holds: undefined or null when only comments. Aliases (which can grow without end), unknown tags
+ * and deep nesting are refused. @throws YAMLException with the line, or Error.
+ */
+export function parseYaml(text: string, file: string): unknown {
+  const [value, another] = loadAll(text, { filename: file, maxAliases: 0, maxDepth: 20 });
+  if (another !== undefined) throw new Error("must be one YAML document");
+  return value;
+}
