@@ -1,6 +1,7 @@
 /** Talks to the controller on `local.sock`, and listens to its event bus. Prints nothing. */
 import { lstatSync, readFileSync } from "node:fs";
 import { type ErrorCode, MsaltError, messageOf } from "../errors.ts";
+import { withDeadline } from "../lib/deadline.ts";
 import { masterSockets } from "../lib/sockets.ts";
 import { type Channel, connectDealer, connectSubscriber } from "../transport/channel.ts";
 import { decode, encode } from "../wire/codec.ts";
@@ -124,10 +125,7 @@ export class LocalClient {
     });
     this.#subscribers.push(channel);
     channel.subscribe(prefix);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, connectMs)));
-    await Promise.race([works, late]);
-    clearTimeout(timer);
+    await withDeadline(works, connectMs, () => undefined);
   }
 
   close(): void {

@@ -8,7 +8,7 @@ const minionId = z.custom<MinionId>(
   (value) => typeof value === "string" && isMinionId(value),
   "must be letters, digits and . _ - (at most 128, a letter or digit at both ends, no `..`); a number needs quotes",
 );
-const mastersMessage = "must be a host name or address, or a list of 1 to 16";
+const mastersMessage = "must be a host name or IPv4 address, without a port, or a list of 1 to 16";
 const fingerprint = z
   .string("must be text")
   .regex(
@@ -20,7 +20,7 @@ const fingerprint = z
 export const minionFile = z.strictObject({
   /** Checked like a written one: not every host name will do. */
   id: minionId.prefault(() => hostname() as MinionId),
-  master: z.union([text, z.array(text).min(1, mastersMessage).max(16, mastersMessage)], mastersMessage).default("salt"),
+  master: z.union([host, z.array(host).min(1, mastersMessage).max(16, mastersMessage)], mastersMessage).default("salt"),
   master_port: port.default(4506),
   publish_port: port.default(4505),
   enroll_port: port.default(4507),

@@ -36,13 +36,11 @@ const ranks: Readonly<Record<LogLevel, number>> = {
   all: 6,
 };
 
-/** No peer fills the disk with one line. */
+/** Characters of one message or value: a peer's text must not fill the disk. */
 const longest = 8192;
 
 /** Values under such names never reach a log (LF-08). */
 const secret = /token|secret|password|passwd|private|^key$/i;
-/** Characters of one message or value: a peer's text must not fill the disk. */
-const maxText = 8192;
 
 export interface LogOptions {
   readonly name: string;
@@ -63,11 +61,15 @@ export function createLog({ name, level, write = toStderr, now = Date.now }: Log
   return { debug: say(5, "debug"), info: say(4, "info"), warn: say(3, "warning"), error: say(2, "error") };
 }
 
+function valueOf(key: string, value: unknown): string {
+  const shown = fact(key, value);
+  return oneLine(typeof shown === "string" && /^[^\s"=]+$/.test(shown) ? shown : written(shown));
+}
+
 /** Never fails: a value that cannot be written must not end what wanted to log it. */
-function valueOf(value: unknown): string {
-  if (typeof value === "string" && /^[^\s"=]+$/.test(value)) return oneLine(value);
+function written(value: unknown): string {
   try {
-    return oneLine(JSON.stringify(value, fact) ?? String(value));
+    return JSON.stringify(value, fact) ?? String(value);
   } catch {
     return "(not printable)";
   }
@@ -75,7 +77,7 @@ function valueOf(value: unknown): string {
 
 function fact(key: string, value: unknown): unknown {
   if (secret.test(key)) return "…";
-  if (value instanceof Error) return value.message;
+  if (value instanceof Error) return messageOf(value);
   return typeof value === "bigint" ? String(value) : value;
 }
 

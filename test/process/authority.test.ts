@@ -5,7 +5,7 @@ import { XSubscriber } from "zeromq";
 import { type BusEvent, LocalClient } from "../../src/client/local.ts";
 import { rawMinion, stillServing, unharmed } from "../support/attack.ts";
 import { Bus, until } from "../support/bus.ts";
-import { type RawMinion, z85 } from "../support/raw-minion.ts";
+import { RawMinion, exchange, z85 } from "../support/raw-minion.ts";
 
 describe("a hostile minion and what belongs to others", () => {
   let bus: Bus;
@@ -48,6 +48,19 @@ describe("a hostile minion and what belongs to others", () => {
     expect(listener.frames.slice(own)).toEqual([]);
   });
 
+  it("HS-10: where keys are accepted as they come, a deleted one is not", async () => {
+    const revoked = new RawMinion("revoked");
+    const port = bus.ports["enroll_port"] ?? 0;
+    const recorded = revoked.enrolRequest();
+    expect((await exchange(port, recorded))[3]).toBe(2);
+    expect(await bus.key("-y", "-d", "revoked")).toMatchObject({ code: 0 });
+    expect((await exchange(port, recorded))[3]).toBe(1);
+    expect(await revoked.enrol(port)).toBe(1);
+    expect((await bus.key("-L")).stderr).toContain("revoked was deleted before");
+    await bus.key("-y", "-d", "revoked");
+    await stillServing(bus);
+  });
+
   it("AZ-04: what a minion sends up the publish port changes nothing", async () => {
     await using second = {
       raw: await rawMinion(bus, "noisy"),
@@ -86,7 +99,9 @@ describe("a hostile minion and what belongs to others", () => {
       for (const jid of [running, ended, "20000101000000000000", "29990101000000000000"]) {
         expect([jid, (await raw.ask(raw.result(jid, "forged")))?.error]).toEqual([jid, "E_NOT_TARGETED"]);
         expect([jid, (await raw.ask({ cmd: "job.start", jid }))?.error]).toEqual([jid, "E_NOT_TARGETED"]);
-        expect((await raw.ask({ cmd: "heartbeat", running: [jid], topic: raw.topic, count: 0 }))?.error).toBeUndefined();
+        expect(
+          (await raw.ask({ cmd: "heartbeat", running: [jid], topic: raw.topic, count: 0 }))?.error,
+        ).toBeUndefined();
       }
     });
     expect((await bus.run("jobs.active")).stdout).toContain(running);

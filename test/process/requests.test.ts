@@ -192,7 +192,9 @@ describe("requests of an accepted but hostile minion", () => {
     expect((await raw.ask({ cmd: "heartbeat", running: [], topic: Buffer.alloc(16), count: 0 }))?.ok).toMatchObject({
       known: false,
     });
-    expect((await raw.ask({ cmd: "heartbeat", running: [], topic: raw.topic, count: 0 }))?.ok).toMatchObject({ known: true });
+    expect((await raw.ask({ cmd: "heartbeat", running: [], topic: raw.topic, count: 0 }))?.ok).toMatchObject({
+      known: true,
+    });
   });
 });
 

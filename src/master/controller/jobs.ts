@@ -3,26 +3,25 @@
  * in one group commit, and only then answered and announced (P1, P3). After a failed commit memory is read anew.
  */
 import type { Signer } from "../../crypto/primitives.ts";
-import { MsaltError, messageOf } from "../../errors.ts";
-import type { EventBus } from "../../event/bus.ts";
+import { MsaltError } from "../../errors.ts";
 import { advance, isTerminal, type TargetEvent } from "../../job/state.ts";
 import type { Job, Target } from "../../job/types.ts";
 import type { JobStore, Write } from "../../store/job-store.ts";
 import { resolveTarget } from "../../target/target.ts";
-import { encode, requestScan } from "../../wire/codec.ts";
+import { encode } from "../../wire/codec.ts";
 import type { ToFront } from "../../wire/front.ts";
 import { type Jid, type KeyId, type MinionId, nextJid } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
 import type { Load, Replies } from "../../wire/loads.ts";
 import type { JobView, LocalLoad, TargetView } from "../../wire/local.ts";
-import { prescan } from "../../wire/prescan.ts";
-import { type Order, orderSignedBytes } from "../../wire/publication.ts";
+import { orderSignedBytes } from "../../wire/publication.ts";
 import { tags } from "../../wire/tags.ts";
+import { Announcer, type AnnouncerOptions } from "./announcer.ts";
 import type { Committer } from "./committer.ts";
+import { type OpenJob, openJob, step } from "./open-job.ts";
 import type { Presence } from "./presence.ts";
+import { checkArguments, jobOf } from "./submission.ts";
 
-/** An absent minion may start a job for so long beyond the wait of the command line that sent it. */
-const absentMs = 60_000;
 /** `job.start` of a run that began just before not-after may still be on its way. */
 const startGraceMs = 5000;
 /** A run whose minion has been away for so long is given up. */
@@ -31,24 +30,11 @@ const lostAfterMs = 3_600_000;
 const lostPublicationMs = 3000;
 const signSlice = 64;
 
-interface OpenJob {
-  readonly job: Job;
-  /** Results left out: they are in the store. */
-  readonly targets: Map<MinionId, Target>;
-  readonly order: Uint8Array;
-  openCount: number;
-  sequence: number;
-}
-
-export interface JobsOptions {
+export interface JobsOptions extends AnnouncerOptions {
   readonly store: JobStore;
   readonly committer: Committer;
-  readonly bus: EventBus;
   readonly presence: Presence;
   readonly signer: Signer;
-  readonly now: () => number;
-  /** Names this process among event numbers: numbers of another one do not compare. */
-  readonly busId: string;
   readonly accepted: () => ReadonlyMap<MinionId, KeyId>;
   readonly toPublisher: (message: ToFront) => void;
 }
@@ -58,10 +44,12 @@ export class Jobs {
   readonly #open = new Map<Jid, OpenJob>();
   /** Jobs that a minion may still have to start. */
   readonly #outstanding = new Map<MinionId, Set<Jid>>();
+  readonly #announcer: Announcer;
   #lastJid: Jid | undefined;
 
   constructor(options: JobsOptions) {
     this.#options = options;
+    this.#announcer = new Announcer(options);
   }
 
   /** Makes memory equal the store: at start, and after a commit that failed. */
@@ -85,26 +73,13 @@ export class Jobs {
     const created = now();
     const jid = nextJid(Math.floor((performance.timeOrigin + performance.now()) * 1000), this.#lastJid);
     this.#lastJid = jid;
-    const { fun, arg, words, user, tgt, tgtType, waitMs, timeoutMs, metadata } = load;
-    const job: Job = {
-      jid,
-      user,
-      fun,
-      arg,
-      ...(words !== undefined && { words }),
-      tgt,
-      tgtType,
-      options: { waitMs, ...(timeoutMs !== undefined && { timeoutMs }), ...(metadata !== undefined && { metadata }) },
-      created,
-      notAfter: created + waitMs + absentMs,
-      minions,
-      missing,
-    };
+    const { fun, arg, user, tgt, tgtType } = load;
+    const job = jobOf(load, { jid, created, minions, missing });
     const writes: Write[] = [{ kind: "job", job }];
     if (minions.length === 0) writes.push({ kind: "end", jid, at: created });
     await committer.commit(writes);
     const open = this.#add(job, []);
-    this.#announce(open, tags.jobNew(jid), { jid, tgt, tgt_type: tgtType, fun, arg, user, minions, missing });
+    this.#announcer.fire(open, tags.jobNew(jid), { jid, tgt, tgt_type: tgtType, fun, arg, user, minions, missing });
     if (minions.length === 0) this.#open.delete(jid);
     else void this.#dispatch(open, minions);
     return { jid, minions, missing };
@@ -158,7 +133,7 @@ export class Jobs {
     if (target === undefined) return true;
     await this.#options.committer.commit([{ kind: "target", jid, target }]);
     const { fun, tgt, tgtType, user } = open.job;
-    this.#announce(open, tags.jobStart(jid, id), { id, jid, fun, tgt, tgt_type: tgtType, user });
+    this.#announcer.fire(open, tags.jobStart(jid, id), { id, jid, fun, tgt, tgt_type: tgtType, user });
     return true;
   }
 
@@ -184,7 +159,7 @@ export class Jobs {
     const writes: Write[] = [{ kind: "target", jid, target: next }];
     if (open.openCount === 0) writes.push({ kind: "end", jid, at: event.at });
     await this.#options.committer.commit(writes);
-    this.#announceReturn(open, load.fun, next, ret);
+    this.#announcer.returned(open, load.fun, next, ret);
     this.#finish(open);
     return true;
   }
@@ -251,17 +226,9 @@ export class Jobs {
   }
 
   #add(job: Job, rows: readonly Target[]): OpenJob {
-    const targets = new Map<MinionId, Target>(job.minions.map((id) => [id, { id, state: "waiting" }]));
-    for (const row of rows) targets.set(row.id, row);
-    const open: OpenJob = {
-      job,
-      targets,
-      order: encode(orderOf(job)),
-      openCount: [...targets.values()].filter(({ state }) => !isTerminal(state)).length,
-      sequence: 0,
-    };
+    const open = openJob(job, rows);
     this.#open.set(job.jid, open);
-    for (const { id, state } of targets.values()) if (!isTerminal(state)) this.#setOutstanding(id, job.jid, state);
+    for (const { id, state } of open.targets.values()) this.#setOutstanding(id, job.jid, state);
     return open;
   }
 
@@ -292,13 +259,8 @@ export class Jobs {
 
   /** Moves one target in memory; undefined when the event changes nothing. The caller writes what it gets. */
   #step(open: OpenJob, id: MinionId, event: TargetEvent): Target | undefined {
-    const before = open.targets.get(id);
-    const next = before === undefined ? undefined : advance(before, event);
-    if (before === undefined || next === undefined) return undefined;
-    const { ret: _, ...kept } = next;
-    open.targets.set(id, kept);
-    if (isTerminal(next.state) && !isTerminal(before.state)) open.openCount -= 1;
-    this.#setOutstanding(id, open.job.jid, next.state);
+    const next = step(open, id, event);
+    if (next !== undefined) this.#setOutstanding(id, open.job.jid, next.state);
     return next;
   }
 
@@ -311,7 +273,7 @@ export class Jobs {
     for (const target of moved) {
       // `no_return` is Salt's outputter for what a minion did not say itself.
       const text = `Minion did not return. [${target.reason ?? target.state}]`;
-      this.#announceReturn(open, open.job.fun, { ...target, out: "no_return" }, encode(text));
+      this.#announcer.returned(open, open.job.fun, { ...target, out: "no_return" }, encode(text));
     }
     this.#finish(open);
   }
@@ -348,32 +310,8 @@ export class Jobs {
 
   #finish(open: OpenJob): void {
     if (open.openCount > 0 || !this.#open.has(open.job.jid)) return;
-    this.#announce(open, tags.jobEnd(open.job.jid), { jid: open.job.jid });
+    this.#announcer.fire(open, tags.jobEnd(open.job.jid), { jid: open.job.jid });
     this.#open.delete(open.job.jid);
-  }
-
-  #announceReturn(open: OpenJob, fun: string, target: Target, raw: Uint8Array): void {
-    const { id, retcode = 1, success = false, state, out } = target;
-    const { jid, arg } = open.job;
-    const data = {
-      cmd: "_return",
-      id,
-      jid,
-      fun,
-      fun_args: arg,
-      retcode,
-      success,
-      state,
-      ...(out !== undefined && { out }),
-    };
-    this.#announce(open, tags.jobRet(jid, id), data, raw);
-  }
-
-  #announce(open: OpenJob, tag: string, data: Record<string, unknown>, raw?: Uint8Array): void {
-    const { bus, busId, now } = this.#options;
-    open.sequence += 1;
-    const numbered = { ...data, _seq: open.sequence, _bus: busId };
-    bus.fire({ tag, data: numbered, ...(raw !== undefined && { raw }) }, new Date(now()).toISOString());
   }
 
   *#outstandingOf(id: MinionId): Iterable<OpenJob> {
@@ -389,36 +327,5 @@ export class Jobs {
     else jids.delete(jid);
     if (jids.size > 0) this.#outstanding.set(id, jids);
     else this.#outstanding.delete(id);
-  }
-}
-
-/** What the targets get. A list target would tell each of them the others' names, so it is left out (W3). */
-function orderOf(job: Job): Order {
-  return {
-    order: "run",
-    jid: job.jid,
-    fun: job.fun,
-    arg: [...job.arg],
-    ...(job.words !== undefined && { words: [...job.words] }),
-    user: job.user,
-    tgt: job.tgtType === "list" ? "" : job.tgt,
-    tgt_type: job.tgtType,
-    created: job.created,
-    not_after: job.notAfter,
-    ...(job.options.timeoutMs !== undefined && { timeout: job.options.timeoutMs }),
-  };
-}
-
-/** A minion scans an order before it decodes it: what it would refuse is refused here, where somebody hears of it. */
-function checkArguments({ arg, words = [] }: LocalLoad<"publish">): void {
-  const bad = (what: string): MsaltError =>
-    new MsaltError("ERR_FUNCTION_ARGS", `the arguments cannot be sent: ${what}`);
-  const size = encode(arg).length;
-  if (size > limits.argBytes) throw bad(`they are ${size} bytes, over the limit of ${limits.argBytes}`);
-  try {
-    // The order around them has fields of its own.
-    prescan(encode({ arg, words }), { ...requestScan, nodes: requestScan.nodes - 100 });
-  } catch (failure) {
-    throw bad(messageOf(failure));
   }
 }

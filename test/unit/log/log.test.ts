@@ -48,27 +48,6 @@ describe("createLog", () => {
     expect(lines.join("")).not.toMatch(/abc123|xyz/);
   });
 
-  it("LF-08: leaves it out of what is nested, too", () => {
-    const { log, lines } = kit("info");
-    log.info("enrolling", { options: { id: "m1", auth: [{ password: "abc123" }] } });
-    expect(lines[0]).toContain('options={"id":"m1","auth":[{"password":"…"}]}');
-  });
-
-  it("never fails on a value", () => {
-    const { log, lines } = kit("info");
-    const loop: Record<string, unknown> = {};
-    loop["self"] = loop;
-    log.info("odd", { loop, big: 10n, none: undefined, failure: new Error("no such key") });
-    expect(lines[0]).toMatch(/odd loop=\(.+\) big=10 none=undefined failure="no such key"\n$/);
-  });
-
-  it("cuts a text without end, and says so", () => {
-    const { log, lines } = kit("info");
-    log.info("x".repeat(1_000_000));
-    expect(lines[0]?.length).toBeLessThan(9000);
-    expect(lines[0]).toContain("… (1000000 characters)");
-  });
-
   it("LF-08: leaves secrets out at any depth", () => {
     const { log, lines } = kit("info");
     log.info("read", { key: "canary1", config: { id: "m1", token: "canary2", list: [{ password: "canary3" }] } });
@@ -77,15 +56,16 @@ describe("createLog", () => {
   });
 
   it.each<[string, unknown, string]>([
-    ["a big integer", 10n, '"10"'],
-    ["an error", { cause: new Error("no space") }, "no space"],
+    ["a big integer", 10n, "value=10"],
+    ["an error", new Error("no space"), 'value="no space"'],
+    ["an error inside", { cause: new Error("no space") }, '{"cause":"no space"}'],
     ["a circle", circle(), "(not printable)"],
     ["nothing", undefined, "undefined"],
   ])("writes %s without failing", (_case, value, expected) => {
     const { log, lines } = kit("info");
     log.info("m", { value });
     expect(lines).toHaveLength(1);
-    expect(lines[0]).toContain(`value=`);
+    expect(lines[0]).toContain("value=");
     expect(lines[0]).toContain(expected);
   });
 

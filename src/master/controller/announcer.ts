@@ -1,0 +1,35 @@
+import type { EventBus } from "../../event/bus.ts";
+import type { Target } from "../../job/types.ts";
+import { tags } from "../../wire/tags.ts";
+import type { OpenJob } from "./open-job.ts";
+
+export interface AnnouncerOptions {
+  readonly bus: EventBus;
+  /** Names this process among event numbers: numbers of another one do not compare. */
+  readonly busId: string;
+  readonly now: () => number;
+}
+
+/** Fires the events of jobs, numbered within each job so that a listener sees a gap (I10). Only after the commit. */
+export class Announcer {
+  readonly #options: AnnouncerOptions;
+
+  constructor(options: AnnouncerOptions) {
+    this.#options = options;
+  }
+
+  fire(open: OpenJob, tag: string, data: Record<string, unknown>, raw?: Uint8Array): void {
+    const { bus, busId, now } = this.#options;
+    open.sequence += 1;
+    const numbered = { ...data, _seq: open.sequence, _bus: busId };
+    bus.fire({ tag, data: numbered, ...(raw !== undefined && { raw }) }, new Date(now()).toISOString());
+  }
+
+  /** `salt/job/<jid>/ret/<id>` with Salt's fields; `raw` is the encoded return value. */
+  returned(open: OpenJob, fun: string, target: Target, raw: Uint8Array): void {
+    const { id, retcode = 1, success = false, state, out } = target;
+    const { jid, arg } = open.job;
+    const verdict = { retcode, success, state, ...(out !== undefined && { out }) };
+    this.fire(open, tags.jobRet(jid, id), { cmd: "_return", id, jid, fun, fun_args: arg, ...verdict }, raw);
+  }
+}
