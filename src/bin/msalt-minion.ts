@@ -32,10 +32,9 @@ await runTool("msalt-minion", async () => {
       config,
       log,
       version,
-      onReady: () => {
-        process.stdout.write(`msalt-minion ready id=${config.id} pid=${process.pid}\n`);
-        notifySystemd("READY=1");
-      },
+      // A key that waits for a person must not hold up the start of the machine.
+      onStarted: () => notifySystemd("READY=1"),
+      onReady: () => process.stdout.write(`msalt-minion ready id=${config.id} pid=${process.pid}\n`),
     },
     stop.signal,
   );

@@ -42,6 +42,8 @@ export async function runChild(start: (settings: ChildSettings) => Promise<Runni
     throw new MsaltError("ERR_USAGE", "this program is a part of msalt-master, which starts it");
   }
   delete process.env[childSettingsVariable];
+  // Sockets and files of the master are its own, whatever the umask of who started it.
+  process.umask(0o077);
   // The supervisor alone decides when to stop: a terminal's Ctrl-C reaches the whole group.
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => undefined);
   process.on("disconnect", leave);
@@ -66,7 +68,7 @@ export async function runChild(start: (settings: ChildSettings) => Promise<Runni
           : String(failure),
       hint: known ? String(failure.details["hint"] ?? "") : "",
     };
-    process.send({ fatal } satisfies FromChild, undefined, undefined, () => process.exit(1));
+    process.send({ fatal } satisfies FromChild, undefined, undefined, leave);
     return;
   }
   if (fronts !== undefined && "fronts" in fronts) running.onFronts?.(fronts.fronts);

@@ -23,13 +23,15 @@ import { type Link, Refused } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { Session } from "./session.ts";
 
-/** After so many links that came to nothing, ask on the enrolment port what the master thinks of this key. */
-const failuresBeforeEnrolment = 2;
+/** After so many links to each address that came to nothing, ask on the enrolment port what the master thinks of this key. */
+const failuresBeforeEnrolment = 1;
 
 export interface MinionOptions {
   readonly config: MinionConfig;
   readonly log: Log;
   readonly version: string;
+  /** Called once, when keys and ledger are in order and the minion looks for its master. */
+  readonly onStarted: () => void;
   /** Called once, when jobs can be taken for the first time. */
   readonly onReady: () => void;
 }
@@ -127,6 +129,7 @@ class Minion {
     const { config, log } = this.#options;
     await this.#gather();
     this.#setMaster(loadPin(config.pkiDir));
+    this.#options.onStarted();
     const stopped = new AbortController();
     const connecting = this.#connect(stopped.signal);
     const asked = new Promise<void>((resolve) => {
@@ -229,9 +232,10 @@ class Minion {
 
   async #setGrains(change: Readonly<Record<string, unknown>>): Promise<void> {
     const { config } = this.#options;
-    const merged = { ...config.customGrains, ...this.#custom, ...change };
-    this.#custom = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined));
-    await saveGrains(config.grainsFile, this.#custom);
+    const merged = Object.entries({ ...this.#custom, ...change });
+    const custom = Object.fromEntries(merged.filter(([, value]) => value !== undefined));
+    await saveGrains(config.grainsFile, custom);
+    this.#custom = custom;
     await this.#gather();
     await this.#link?.ask({ cmd: "grains", grains: { ...this.#grains } }, 5000);
   }

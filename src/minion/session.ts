@@ -16,6 +16,7 @@ import type { Ledger } from "./ledger.ts";
 import { Link, type LinkOptions, Refused } from "./link.ts";
 
 const helloMs = 5000;
+const missedMs = 1000;
 const readyMs = 500;
 const readyTries = 10;
 /** Connections are remade about daily, so that their forward secrecy is worth something (W15). */
@@ -124,7 +125,8 @@ export class Session {
 
   async #heartbeats(link: Link, signal: AbortSignal): Promise<void> {
     for (let misses = 0; ;) {
-      await sleep(limits.heartbeatMs * (0.8 + Math.random() * 0.4), signal);
+      // After a heartbeat without an answer the next comes soon: it decides whether the link is dead.
+      await sleep((misses > 0 ? missedMs : limits.heartbeatMs) * (0.8 + Math.random() * 0.4), signal);
       if (signal.aborted) return;
       try {
         const running = this.#options.running().slice(0, 1000);

@@ -81,7 +81,8 @@ describe("the keys of minions, as an operator sees them", () => {
     expect((await bus.lookup(jid))["m3"]).not.toBe("late");
     expect((await bus.msalt("*", "test.ping", "--out=json")).stdout).not.toContain("m3");
     expect(bus.minion("m1").stderr).not.toContain("no link to the master");
-    process.stdout.write(`what the record says then: ${JSON.stringify(await bus.lookup(jid))}\n`);
+    expect((await bus.lookup(jid))["m3"]).toContain("the key of this minion was deleted");
+    expect((await bus.run("jobs.active")).stdout).not.toContain(jid);
     await bus.minion("m3").stop("SIGKILL");
   });
 
@@ -110,6 +111,23 @@ describe("the keys of minions, as an operator sees them", () => {
     expect((await bus.key("-L")).stderr).toContain("gone was deleted before");
     await bus.key("-y", "-d", "gone");
     await stillServing(bus);
+  });
+
+  it("HS-11: of two hosts with one key only the first is served while it is there", async () => {
+    using first = new RawMinion("twin");
+    using second = new RawMinion("twin", first);
+    await first.enrol(enrollPort());
+    await bus.key("-y", "-a", "twin");
+    first.connect(bus.ports);
+    await first.online();
+    expect(await second.enrol(enrollPort())).toBe(2);
+    second.connect(bus.ports);
+    expect(await second.hello(Buffer.alloc(16, 8))).toMatchObject({ error: "E_FORBIDDEN" });
+    const jid = await bus.submit("twin", "cmd.run", "true");
+    await until("the order at the first", () => first.frames.length === 2);
+    expect(second.frames).toEqual([]);
+    expect(await first.ask(first.result(jid, "mine"))).toMatchObject({ ok: { stored: true } });
+    await bus.key("-y", "-d", "twin");
   });
 
   it("HS-13: a worker that is stopped does not delay a deletion and is not believed again", async () => {

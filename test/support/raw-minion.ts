@@ -70,7 +70,7 @@ export type RawReply = { ok?: Record<string, unknown>; error?: string; message?:
 
 export class RawMinion implements Disposable {
   readonly id: string;
-  readonly sign = nacl.sign.keyPair();
+  readonly sign: nacl.SignKeyPair;
   readonly box: nacl.BoxKeyPair;
   readonly curve: nacl.BoxKeyPair;
   readonly bootId = randomBytes(8);
@@ -86,8 +86,9 @@ export class RawMinion implements Disposable {
   readonly #replies = new Map<string, (reply: RawReply) => void>();
 
   /** `keys`: such as public halves of another's. */
-  constructor(id: string, keys: { box?: nacl.BoxKeyPair; curve?: nacl.BoxKeyPair } = {}) {
+  constructor(id: string, keys: { sign?: nacl.SignKeyPair; box?: nacl.BoxKeyPair; curve?: nacl.BoxKeyPair } = {}) {
     this.id = id;
+    this.sign = keys.sign ?? nacl.sign.keyPair();
     this.box = keys.box ?? nacl.box.keyPair();
     this.curve = keys.curve ?? nacl.box.keyPair();
   }

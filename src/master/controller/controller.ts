@@ -124,7 +124,10 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
       presence.of(id, keyId);
       follow(fronts.updateKeys({ add: [{ keyId, id, box: record.box, curve: record.curve }], remove: [] }));
     } else if (act === "reject" || act === "delete") {
-      if (presence.find(id)?.keyId === keyId) presence.forget(id);
+      if (presence.find(id)?.keyId === keyId) {
+        presence.forget(id);
+        follow(jobs.abandon(id, `the key of this minion was ${act === "delete" ? "deleted" : "rejected"}`));
+      }
       follow(fronts.updateKeys({ add: [], remove: [keyId] }));
       if (act === "delete" && !accepted.has(id)) follow(committer.commit([{ kind: "forget", id }]));
     }

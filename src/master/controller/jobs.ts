@@ -164,12 +164,21 @@ export class Jobs {
     return true;
   }
 
-  /** Every open target of this minion is lost: its ledger went back or is another one (W9). */
+  /** What this minion had begun is lost: its ledger went back or is another one (W9). */
   async loseAll(id: MinionId, reason: string): Promise<void> {
-    const { now } = this.#options;
+    const at = this.#options.now();
     for (const open of this.#open.values()) {
       const state = open.targets.get(id)?.state;
-      if (state === "sent" || state === "running") await this.#give(open, [id], { is: "lost", at: now(), reason });
+      if (state === "sent" || state === "running") await this.#give(open, [id], { is: "lost", at, reason });
+    }
+  }
+
+  /** Its key is gone: nothing open of this minion will be begun or answered, by whoever takes its name next (P6). */
+  async abandon(id: MinionId, reason: string): Promise<void> {
+    await this.loseAll(id, reason);
+    const at = this.#options.now();
+    for (const open of this.#open.values()) {
+      if (open.targets.get(id)?.state === "waiting") await this.#give(open, [id], { is: "expired", at, reason });
     }
   }
 
