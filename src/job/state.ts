@@ -1,9 +1,10 @@
 /**
  * The life of one target (DESIGN §6), pure. A terminal state stays, with one exception: a result that comes for a target which
- * the master had given up (expired, or lost without a word of the minion) is the truth after all, and is kept as late.
+ * the master had given up without a word of the minion is the truth after all, and is kept as late (P3).
  *
  *     waiting ─▶ sent ─▶ running ─▶ succeeded | failed | timed_out | killed | lost
- *        └────────┴─────────┴──▶ expired | skipped | lost
+ *        ├────────┴─────────┴──▶ lost                 (its minion's ledger went back, or it never came back)
+ *        └────────┴──▶ expired | skipped
  */
 import type { RunState } from "../wire/loads.ts";
 import type { Target, TargetState } from "./types.ts";
@@ -17,16 +18,25 @@ export type TargetEvent =
       readonly at: number;
       readonly state: RunState;
       readonly retcode: number;
+      /** As the minion says it; the record goes by `state`. */
       readonly success: boolean;
       readonly out?: string;
       readonly ret: Uint8Array;
     }
   | { readonly is: "expired" | "skipped" | "lost"; readonly at: number; readonly reason: string };
 
+type Returned = Extract<TargetEvent, { is: "returned" }>;
+
 const open: ReadonlySet<TargetState> = new Set<TargetState>(["waiting", "sent", "running"]);
+const failures: ReadonlySet<TargetState> = new Set<TargetState>(["failed", "timed_out", "killed", "lost", "expired"]);
 
 export function isTerminal(state: TargetState): boolean {
   return !open.has(state);
+}
+
+/** Whether it counts against the failure budget; a skipped target was never tried. */
+export function isFailure(state: TargetState): boolean {
+  return failures.has(state);
 }
 
 /** True when the minion itself has said how the run ended. */
@@ -35,35 +45,49 @@ export function hasResult(target: Target): boolean {
 }
 
 /**
- * The target after the event, or undefined when the event changes nothing. To tell a repeated result from a different one,
- * `target.ret` must be there for a target that has a result; a different one only raises `conflicts`.
+ * True when the target has a result already, and this is another one. `target.ret` must be there to tell; without it results of
+ * the same state and retcode count as the same.
+ */
+export function conflictOf(target: Target, { state, retcode, ret }: Returned): boolean {
+  if (!hasResult(target)) return false;
+  if (target.state !== state || target.retcode !== retcode) return true;
+  return target.ret !== undefined && !Buffer.from(target.ret).equals(ret);
+}
+
+/**
+ * The target after the event, or undefined when the event changes nothing or is not allowed. A second, different result only
+ * raises `conflicts`: see {@link conflictOf}.
  */
 export function advance(target: Target, event: TargetEvent): Target | undefined {
   switch (event.is) {
     case "sent":
       return target.state === "waiting" ? { ...target, state: "sent" } : undefined;
     case "started":
-      if (target.state !== "waiting" && target.state !== "sent") return undefined;
+      if (isTerminal(target.state) || target.state === "running") return undefined;
       return { ...target, state: "running", started: event.at };
     case "returned":
       return returned(target, event);
     default:
-      if (isTerminal(target.state) || (event.is === "skipped" && target.state === "running")) return undefined;
+      // What runs can be lost, but it is neither expired nor skipped: it began in time.
+      if (isTerminal(target.state) || (target.state === "running" && event.is !== "lost")) return undefined;
       return { ...target, state: event.is, ended: event.at, reason: event.reason };
   }
 }
 
-function returned(target: Target, event: Extract<TargetEvent, { is: "returned" }>): Target | undefined {
-  const { at, state, retcode, success, out, ret } = event;
-  const result = { state, retcode, success, ended: at, ret, ...(out !== undefined && { out }) };
-  if (!isTerminal(target.state)) return { ...target, ...result };
-  if (target.retcode !== undefined)
-    return isSame(target, event) ? undefined : { ...target, conflicts: (target.conflicts ?? 0) + 1 };
+function returned(target: Target, event: Returned): Target | undefined {
+  if (hasResult(target)) {
+    return conflictOf(target, event) ? { ...target, conflicts: (target.conflicts ?? 0) + 1 } : undefined;
+  }
   const { reason: _, ...rest } = target;
-  return { ...rest, ...result, late: true };
-}
-
-function isSame(target: Target, { state, retcode, ret }: Extract<TargetEvent, { is: "returned" }>): boolean {
-  const same = target.ret === undefined || Buffer.from(target.ret).equals(Buffer.from(ret));
-  return same && target.state === state && target.retcode === retcode;
+  const { at, state, retcode, out, ret } = event;
+  return {
+    ...rest,
+    state,
+    retcode,
+    success: state === "succeeded",
+    ended: at,
+    ret,
+    ...(out !== undefined && { out }),
+    ...(isTerminal(target.state) && { late: true }),
+  };
 }

@@ -67,6 +67,9 @@ export class Session {
     const end = Date.now() + remakeMs * (0.75 + Math.random() / 2);
     try {
       let failures = 0;
+      // A master that restarts breaks every connection at once: spread the return of its minions.
+      const pause = (): Promise<boolean> =>
+        sleep(delay(failures + 2, { minMs: 100, maxMs: 5000 }, Math.random), signal);
       while (!signal.aborted && Date.now() < end) {
         this.#again = new AbortController();
         const round = AbortSignal.any([signal, this.#again.signal]);
@@ -74,11 +77,10 @@ export class Session {
           await this.#round(link, round);
           failures = 0;
         } catch (failure) {
-          if (round.aborted) failures = 0;
-          else throw failure;
+          if (!round.aborted) throw failure;
+          failures += 1;
         }
-        // A master that restarts breaks every connection at once: spread the return of its minions.
-        await sleep(delay(failures, { minMs: 100, maxMs: 1000 }, Math.random), signal);
+        await pause();
       }
     } finally {
       onLink(undefined);
@@ -90,14 +92,17 @@ export class Session {
   async #round(link: Link, signal: AbortSignal): Promise<void> {
     const { ledger, clock, grains, onLink, onReady, onMasterRecord, version } = this.#options;
     const own = { id: Buffer.from(ledger.id), count: ledger.count };
-    const hello = await link.ask({ cmd: "hello", protocol: protocolVersion, version, ledger: own }, helloMs);
+    const hello = await patiently(
+      () => link.ask({ cmd: "hello", protocol: protocolVersion, version, ledger: own }, helloMs),
+      signal,
+    );
     clock.set(hello.time);
     onMasterRecord(hello.masterRecord);
     await this.#subscribe(link, hello, signal);
     onLink(link);
-    await this.#sync(link);
+    await this.#sync(link, signal);
     onReady();
-    await link.ask({ cmd: "grains", grains: grains() }, helloMs);
+    await patiently(() => link.ask({ cmd: "grains", grains: grains() }, helloMs), signal);
     await this.#heartbeats(link, signal);
   }
 
@@ -114,9 +119,9 @@ export class Session {
     throw new MsaltError("ERR_TIMEOUT", "the publisher does not answer the subscription");
   }
 
-  async #sync(link: Link): Promise<void> {
+  async #sync(link: Link, signal?: AbortSignal): Promise<void> {
     for (;;) {
-      const { jobs, more, time } = await link.ask({ cmd: "sync" }, helloMs);
+      const { jobs, more, time } = await patiently(() => link.ask({ cmd: "sync" }, helloMs), signal);
       this.#options.clock.set(time);
       for (const { body, signature } of jobs) this.#options.onOrder(body, signature);
       if (!more) return;
@@ -130,9 +135,9 @@ export class Session {
       if (signal.aborted) return;
       try {
         const running = this.#options.running().slice(0, 1000);
-        const reply = await link.ask(
-          { cmd: "heartbeat", running, topic: link.topic, count: this.#options.ledger.count },
-          helloMs,
+        const reply = await patiently(
+          () => link.ask({ cmd: "heartbeat", running, topic: link.topic, count: this.#options.ledger.count }, helloMs),
+          signal,
         );
         misses = 0;
         this.#options.clock.set(reply.time);
@@ -141,9 +146,10 @@ export class Session {
           .tick()
           .catch((failure: unknown) => log.warn("cannot write the ledger", { failure: messageOf(failure) }));
         if (!reply.known) return;
-        if (reply.outstanding > 0) await this.#sync(link);
+        if (reply.outstanding > 0) await this.#sync(link, signal);
       } catch (failure) {
-        if (failure instanceof Refused && (failure.code === "E_RATE" || failure.code === "E_BUSY")) continue;
+        // Something newer was seen, perhaps of another process with this key: a hello decides.
+        if (failure instanceof Refused && failure.code === "E_STALE") return;
         misses += 1;
         if (failure instanceof Refused || misses >= 2) throw failure;
       }
@@ -165,6 +171,18 @@ export class Session {
       void this.#sync(link).catch((failure: unknown) =>
         this.#options.log.debug("sync failed", { failure: messageOf(failure) }),
       );
+    }
+  }
+}
+
+/** Asks until the master takes it: one that is busy says when to come again, and that is no reason to drop the link. */
+async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (failure) {
+      const wait = failure instanceof Refused ? failure.retryMs : undefined;
+      if (wait === undefined || !(await sleep(wait * (1 + Math.random()), signal))) throw failure;
     }
   }
 }

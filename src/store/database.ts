@@ -1,10 +1,22 @@
 /** SQLite under the one interface that `node:sqlite` (Node 24 and later) and @photostructure/sqlite (20, 22) share. */
-import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
-import { MsaltError, messageOf } from "../errors.ts";
+import { MsaltError } from "../errors.ts";
+import { applicationId, migrations, startTables } from "./schema.ts";
+import { damaged, storeError } from "./store-error.ts";
 
-type Value = null | number | bigint | string | Uint8Array;
+export type Value = null | number | bigint | string | Uint8Array;
 export type Row = Readonly<Record<string, Value>>;
 
 export interface Statement {
@@ -19,51 +31,81 @@ export interface Database {
   close(): void;
 }
 
-const schemaVersion = 1;
+/** A whole check takes about 2.5 ms a MiB, and a killed controller is to be back within a second. */
+const checkedWholeBytes = 64 * 1_048_576;
+const keptWalBytes = 64 * 1_048_576;
 
 /**
- * Jobs keep their targets as one packed list; `targets` has a row only for a target that has got a state of its own. Results
- * stand apart, so that reading states never reads results. Integers inside: an index on text ids costs ten times the rest.
+ * Opens the record, or makes it where there is none, for this process alone.
+ * @throws MsaltError `ERR_STORE` or `ERR_DISK_FULL` naming the file and what to do; a file that is there is never replaced.
  */
-const schema = `
-  CREATE TABLE jobs (
-    job INTEGER PRIMARY KEY, jid TEXT NOT NULL UNIQUE, body BLOB NOT NULL, minions BLOB NOT NULL,
-    ended INTEGER, reason TEXT
-  ) STRICT;
-  CREATE INDEX open_jobs ON jobs (job) WHERE ended IS NULL;
-  CREATE TABLE minions (
-    minion INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, key_id TEXT, ledger_id BLOB, ledger_count INTEGER,
-    last_seen INTEGER, grains BLOB
-  ) STRICT;
-  CREATE TABLE targets (
-    job INTEGER NOT NULL, place INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (job, place)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE results (
-    job INTEGER NOT NULL, place INTEGER NOT NULL, ret BLOB NOT NULL, PRIMARY KEY (job, place)
-  ) STRICT;
-  CREATE TABLE conflicts (job INTEGER NOT NULL, place INTEGER NOT NULL, at INTEGER NOT NULL, ret BLOB NOT NULL) STRICT;
-  CREATE INDEX conflicts_of ON conflicts (job);
-  CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-`;
-
-/** @throws MsaltError `ERR_STORE` naming the file and what to do; never makes a new file where a broken one lies. */
 export function openDatabase(file: string): Database {
-  let database: Database | undefined;
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    closeSync(openSync(file, "a", 0o600));
+    if (!existsSync(file)) create(file);
     chmodSync(file, 0o600);
-    database = open(file);
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
-    migrate(database, file);
-    return database;
+    return openExisting(file);
   } catch (failure) {
-    database?.close();
-    throw failure instanceof MsaltError ? failure : storeError(failure, file);
+    throw storeError(failure, file);
   }
 }
 
-function open(file: string): Database {
+/** Under another name first: a file of the right name is whole, so that an empty or half one is always damage. */
+function create(file: string): void {
+  if (existsSync(`${file}-wal`)) throw damaged(`its ${file}-wal is there without it`);
+  const made = `${file}.new`;
+  for (const left of [made, `${made}-journal`]) rmSync(left, { force: true });
+  closeSync(openSync(made, "wx", 0o600));
+  const database = connect(made);
+  try {
+    database.exec(`PRAGMA synchronous = FULL; PRAGMA application_id = ${applicationId}`);
+    migrate(database, 0);
+  } finally {
+    database.close();
+  }
+  renameSync(made, file);
+  const folder = openSync(dirname(file), "r");
+  fsyncSync(folder);
+  closeSync(folder);
+}
+
+function openExisting(file: string): Database {
+  // SQLite would take an empty file for a new database.
+  const { size } = statSync(file);
+  if (size === 0) throw damaged("it is empty");
+  const database = connect(file);
+  try {
+    // The lock first; nothing is changed in a file before it has proved whole and ours.
+    database.exec("PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE");
+    const version = check(database, file, size);
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
+    database.exec(`PRAGMA journal_size_limit = ${keptWalBytes}`);
+    migrate(database, version);
+    return database;
+  } catch (failure) {
+    database.close();
+    throw failure;
+  }
+}
+
+/** @returns the version of its schema */
+function check(database: Database, file: string, size: number): number {
+  const fresh = "move it away to begin with an empty record";
+  if (pragma(database, "application_id") !== applicationId)
+    throw new MsaltError("ERR_STORE", `${file} is not a record of msalt`, { file, hint: fresh });
+  const version = Number(pragma(database, "user_version"));
+  if (version > migrations.length) {
+    const text = `${file} was written by a newer msalt (schema ${version}, this one knows ${migrations.length})`;
+    throw new MsaltError("ERR_STORE", text, { file, hint: `start that version, or ${fresh}` });
+  }
+  for (const scope of size <= checkedWholeBytes ? ["1"] : startTables) {
+    const verdict = String(pragma(database, `integrity_check(${scope})`));
+    if (verdict !== "ok") throw damaged(verdict.replaceAll(/\s+/g, " "));
+  }
+  return version;
+}
+
+function connect(file: string): Database {
   const require = createRequire(import.meta.url);
   const builtIn = Number(process.versions.node.split(".")[0]) >= 24;
   const { DatabaseSync } = (builtIn ? require("node:sqlite") : require("@photostructure/sqlite")) as {
@@ -72,47 +114,12 @@ function open(file: string): Database {
   return new DatabaseSync(file);
 }
 
-function migrate(database: Database, file: string): void {
-  const { user_version: version } = database.prepare("PRAGMA user_version").get() as { user_version: number };
-  if (version > schemaVersion) {
-    throw new MsaltError(
-      "ERR_STORE",
-      `${file} was written by a newer msalt (schema ${version}, this one knows ${schemaVersion})`,
-      {
-        hint: "start that version, or move the file away to begin with an empty record",
-      },
-    );
-  }
-  const { quick_check: check } = database.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
-  if (check !== "ok") throw new Error(check);
-  if (version === 0) database.exec(`BEGIN IMMEDIATE; ${schema} PRAGMA user_version = ${schemaVersion}; COMMIT`);
+function pragma(database: Database, name: string): Value | undefined {
+  return Object.values(database.prepare(`PRAGMA ${name}`).get() as Row)[0];
 }
 
-/** What went wrong with the file, in the operator's words. */
-export function storeError(cause: unknown, file: string): MsaltError {
-  const message = messageOf(cause);
-  const code = (cause as { code?: string }).code ?? "";
-  if (/disk is full|SQLITE_FULL|ENOSPC/i.test(`${code} ${message}`)) {
-    return new MsaltError(
-      "ERR_DISK_FULL",
-      `no room on the disk of ${file}`,
-      { hint: "make room there; nothing was lost" },
-      { cause },
-    );
+function migrate(database: Database, version: number): void {
+  for (const [index, script] of migrations.entries()) {
+    if (index >= version) database.exec(`BEGIN IMMEDIATE; ${script} PRAGMA user_version = ${index + 1}; COMMIT`);
   }
-  if (
-    /malformed|not a database|corrupt|quick_check|disk image|missing from index|wrong #|out of order|Tree \d|Page \d/i.test(
-      message,
-    )
-  ) {
-    const hint =
-      "restore it from a backup, or move it and its -wal file away to begin with an empty record; minions send again what was not acknowledged";
-    return new MsaltError("ERR_STORE", `${file} is damaged: ${message}`, { hint }, { cause });
-  }
-  return new MsaltError(
-    "ERR_STORE",
-    `cannot use ${file}: ${message}`,
-    { hint: "check its folder, owner, mode and disk" },
-    { cause },
-  );
 }

@@ -41,6 +41,12 @@ export interface JobRecord {
   readonly reason?: string;
 }
 
+/** A second, different result that came for a target. */
+export interface Conflict {
+  readonly at: number;
+  readonly ret: Uint8Array;
+}
+
 /** Rows of one job in minion order of the job, without those that have no row yet. */
 export interface TargetPage {
   readonly targets: readonly Target[];
@@ -61,6 +67,8 @@ export interface JobStore {
   returns(jid: Jid, after: number | undefined, maxBytes: number): Promise<TargetPage>;
   /** Result of one target. */
   return(jid: Jid, id: MinionId): Promise<Target | undefined>;
+  /** Further, different results of one target, as they came. */
+  conflicts(jid: Jid, id: MinionId): Promise<readonly Conflict[]>;
   /** Jobs that have not ended, oldest first. */
   openJobs(): Promise<readonly JobRecord[]>;
   /** Newest first, strictly older than `before`. */
@@ -69,7 +77,10 @@ export interface JobStore {
   grains(id: MinionId): Promise<Readonly<Record<string, unknown>> | undefined>;
   /** The highest jid ever given, also of purged jobs. */
   lastJid(): Promise<Jid | undefined>;
-  /** Drops ended jobs older than `before`, at most `limit` of them; the number dropped. */
+  /**
+   * Drops ended jobs older than `before`, at most `limit` of them; the number dropped. They are gone at once; their rows are
+   * erased in slices between which others are served.
+   */
   purge(before: Jid, limit: number): Promise<number>;
   close(): Promise<void>;
 }

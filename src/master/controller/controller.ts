@@ -93,8 +93,11 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     log,
     allKeys: () =>
       [...keyring.accepted()].map(([keyId, { id, record }]) => ({ keyId, id, box: record.box, curve: record.curve })),
-    // A new publisher knows no session: each minion sees its connection break and says hello anew (W6).
-    onPublisher: () => presence.publisherLost(),
+    // Each minion sees its connection break and says hello anew; those that were quicker than the new publisher are handed on.
+    onPublisherGone: () => presence.publisherLost(),
+    onPublisher: (send) => {
+      for (const session of presence.sessions()) send({ is: "session", ...session });
+    },
     kill: (epoch) => tell({ kill: epoch }),
     onMessage: (message, reply) => {
       if (message.is === "calls") {

@@ -25,6 +25,7 @@ export interface FrontsOptions {
   readonly allKeys: () => KeyUpdate["add"];
   /** What a publisher must know beyond the keys when it comes up. */
   readonly onPublisher: (send: (message: ToFront) => void) => void;
+  readonly onPublisherGone: () => void;
   readonly onMessage: (message: Handled, reply: (message: ToFront) => void) => void;
   /** Ends a front process that does not answer. */
   readonly kill: (epoch: string) => void;
@@ -62,7 +63,9 @@ export class Fronts {
     for (const { epoch, role } of living) {
       next.set(epoch, this.#fronts.get(epoch) ?? { epoch, role: role as FrontRole, known: false });
     }
+    const gone = [...this.#fronts.values()].some(({ role, epoch }) => role === "publisher" && !next.has(epoch));
     this.#fronts = next;
+    if (gone) this.#options.onPublisherGone();
     for (const [n, { missing }] of this.#acks) {
       for (const epoch of missing) if (!next.has(epoch)) this.#acked(n, epoch);
     }

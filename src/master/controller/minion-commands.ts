@@ -121,7 +121,7 @@ export class MinionCommands {
     const seen = { ledgerId: ledger.id, ledgerCount: ledger.count, lastSeen: now() };
     await committer.commit([{ kind: "minion", minion: { id: link.id, keyId: link.keyId, ...seen } }]);
     const session = { topic: randomBytes(16), publishKey: randomBytes(32) };
-    presence.startSession(link, session.topic);
+    presence.startSession(link, session);
     this.#options.toPublisher({ is: "session", keyId: link.keyId, ...session });
     // A reconnection is no start.
     const started = link.announced !== link.bootId;

@@ -12,6 +12,8 @@ import { Quota } from "./quota.ts";
 
 interface Session {
   readonly topic: Uint8Array;
+  /** Not known of a session that was adopted from the publisher. */
+  readonly publishKey?: Uint8Array;
 }
 
 export interface MinionLink {
@@ -104,11 +106,18 @@ export class Presence {
   }
 
   /** A new publish session; the old topic is dead from now on. */
-  startSession(link: MinionLink, topic: Uint8Array): void {
+  startSession(link: MinionLink, session: Required<Session>): void {
     if (link.session !== undefined) this.#byTopic.delete(hex(link.session.topic));
-    link.session = { topic };
-    this.#byTopic.set(hex(topic), link);
+    link.session = session;
+    this.#byTopic.set(hex(session.topic), link);
     this.#setSubscribed(link, false);
+  }
+
+  /** What a publisher that has just come up must know: the sessions begun while there was none. */
+  *sessions(): Iterable<Required<Session> & { readonly keyId: KeyId }> {
+    for (const { keyId, session } of this.#links.values()) {
+      if (session?.publishKey !== undefined) yield { keyId, topic: session.topic, publishKey: session.publishKey };
+    }
   }
 
   /** The publisher saw the subscription of a topic come or go. */
@@ -126,7 +135,7 @@ export class Presence {
     return true;
   }
 
-  /** The publisher restarted: no subscription stands. */
+  /** The publisher is gone: no subscription stands, and no session of it is used again (W6). */
   publisherLost(): void {
     for (const link of this.#links.values()) {
       link.session = undefined;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type TargetEvent, advance, hasResult, isTerminal } from "../../../src/job/state.ts";
-import { type Target, targetStates } from "../../../src/job/types.ts";
+import { type TargetEvent, advance, conflictOf, hasResult, isFailure, isTerminal } from "../../../src/job/state.ts";
+import { type Target, type TargetState, targetStates } from "../../../src/job/types.ts";
 import { runStates } from "../../../src/wire/loads.ts";
 import type { MinionId } from "../../../src/wire/ids.ts";
 
@@ -54,9 +54,15 @@ describe("advance", () => {
     },
   );
 
-  it("does not skip what runs", () => {
+  it.each(["expired", "skipped"] as const)("what runs is not %s", (is) => {
     const running = after({ is: "started", at: 1 });
-    expect(advance(running, { is: "skipped", at: 2, reason: "budget spent" })).toBeUndefined();
+    expect(advance(running, { is, at: 2, reason: "too late" })).toBeUndefined();
+    expect(advance(running, { is: "lost", at: 2, reason: "gone" })).toMatchObject({ state: "lost", started: 1 });
+  });
+
+  it.each(runStates)("derives success of %s from the state, whatever the minion claims", (state) => {
+    for (const success of [true, false])
+      expect(after(returned(1, { state, success })).success).toBe(state === "succeeded");
   });
 
   const event = fc.oneof<fc.Arbitrary<TargetEvent>[]>(
@@ -70,21 +76,63 @@ describe("advance", () => {
       .map((each): TargetEvent => ({ ...each, reason: "r" })),
   );
 
-  it("I4: whatever comes, in whatever order, the first result stays and nothing terminal opens again", () => {
+  /** DESIGN §6, drawn once more; the last three lines are what a late result may do. */
+  const arrows: Readonly<Record<TargetState, readonly TargetState[]>> = {
+    waiting: ["sent", "running", ...runStates, "skipped", "expired"],
+    sent: ["running", ...runStates, "skipped", "expired"],
+    running: runStates,
+    succeeded: [],
+    failed: [],
+    timed_out: [],
+    killed: [],
+    lost: runStates,
+    expired: runStates,
+    skipped: runStates,
+  };
+
+  it("I4: whatever comes, in whatever order, states move along the arrows and the first result stays", () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 30 }), (events) => {
         let target = fresh;
-        const first = events.find((each) => each.is === "returned");
+        let first: Extract<TargetEvent, { is: "returned" }> | undefined;
+        let conflicts = 0;
         for (const each of events) {
           const next = advance(target, each);
+          if (each.is === "returned") {
+            const { state, retcode, ret } = first ?? each;
+            const same = each.state === state && each.retcode === retcode && Buffer.from(ret).equals(each.ret);
+            expect(conflictOf(target, each)).toBe(!same);
+            if (!same) conflicts += 1;
+            if (first === undefined) expect(next?.late ?? false).toBe(isTerminal(target.state));
+            first ??= each;
+          }
           if (next === undefined) continue;
-          expect(isTerminal(target.state) && !isTerminal(next.state)).toBe(false);
-          expect(targetStates.indexOf(next.state)).toBeGreaterThanOrEqual(0);
+          if (next.state !== target.state) expect(arrows[target.state]).toContain(next.state);
           if (hasResult(target)) expect({ ...next, conflicts: 0 }).toEqual({ ...target, conflicts: 0 });
+          else if (isTerminal(target.state)) expect(each.is).toBe("returned");
           target = next;
         }
-        if (first?.is === "returned")
-          expect(target).toMatchObject({ state: first.state, retcode: first.retcode, ret: first.ret });
+        expect(hasResult(target)).toBe(first !== undefined);
+        expect(target.conflicts ?? 0).toBe(conflicts);
+        if (first !== undefined) {
+          const { state, retcode, ret, at } = first;
+          expect(target).toMatchObject({ state, retcode, ret, ended: at, success: state === "succeeded" });
+        }
+      }),
+    );
+  });
+
+  it("ends in the same result wherever else a result is delivered again", () => {
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 20 }), fc.array(fc.nat(), { maxLength: 5 }), (events, wheres) => {
+        const first = events.findIndex((each) => each.is === "returned");
+        fc.pre(first >= 0);
+        const again = [...events];
+        for (const where of wheres) {
+          const result = events[first] as TargetEvent;
+          again.splice(first + 1 + (where % (again.length - first)), 0, result);
+        }
+        expect(after(...again)).toEqual(after(...events));
       }),
     );
   });
@@ -98,5 +146,33 @@ describe("advance", () => {
         expect(plain(twice)).toEqual(plain(once));
       }),
     );
+  });
+});
+
+describe("conflictOf", () => {
+  const done = after(returned(1));
+
+  it.each([
+    ["no result yet", fresh, returned(1), false],
+    ["given up without a word", after({ is: "lost", at: 1, reason: "gone" }), returned(1), false],
+    ["the same again, later", done, returned(1, { at: 77 }), false],
+    ["other bytes", done, returned(2), true],
+    ["another retcode", done, returned(1, { retcode: 3 }), true],
+    ["another state", done, returned(1, { state: "killed" }), true],
+  ])("%s", (_case, target, event, expected) => {
+    if (event.is !== "returned") throw new Error("not a return");
+    expect(conflictOf(target, event)).toBe(expected);
+  });
+});
+
+describe("isFailure", () => {
+  it("counts what was tried and did not succeed", () => {
+    expect(targetStates.filter((state) => isFailure(state))).toEqual([
+      "failed",
+      "timed_out",
+      "killed",
+      "lost",
+      "expired",
+    ]);
   });
 });

@@ -135,16 +135,86 @@ export function jobStoreContract(
       expect((await store.job(jidOf(3)))?.job.minions).toEqual(minionsOf(9));
     });
 
-    it("keeps a conflicting result beside the first", async () => {
+    it("keeps conflicting results beside the first, as they came", async () => {
       const job = jobOf(1);
-      const [a] = job.minions as [MinionId];
-      const target = { ...result(a, Uint8Array.of(1)), conflicts: 1 };
+      const [a, b] = job.minions as [MinionId, MinionId];
+      const target = { ...result(a, Uint8Array.of(1)), conflicts: 2 };
       await store.commit([
         { kind: "job", job },
         { kind: "target", jid: job.jid, target },
-        { kind: "conflict", jid: job.jid, id: a, ret: Uint8Array.of(2), at: 6 },
+        { kind: "conflict", jid: job.jid, id: a, ret: Uint8Array.of(3), at: 6 },
+        { kind: "conflict", jid: job.jid, id: a, ret: Uint8Array.of(2), at: 7 },
       ]);
       expect(await store.return(job.jid, a)).toEqual(target);
+      expect(await store.conflicts(job.jid, a)).toEqual([
+        { at: 6, ret: Uint8Array.of(3) },
+        { at: 7, ret: Uint8Array.of(2) },
+      ]);
+      expect(await store.conflicts(job.jid, b)).toEqual([]);
+      expect(await store.conflicts(jidOf(2), a)).toEqual([]);
+    });
+
+    it("keeps a result when its target is written again without it", async () => {
+      const job = jobOf(1);
+      const [a] = job.minions as [MinionId];
+      const { ret, ...state } = result(a, Uint8Array.of(1));
+      await store.commit([
+        { kind: "job", job },
+        { kind: "target", jid: job.jid, target: { ...state, ret: ret ?? Uint8Array.of() } },
+      ]);
+      await store.commit([{ kind: "target", jid: job.jid, target: { ...state, conflicts: 1 } }]);
+      expect(await store.return(job.jid, a)).toEqual({ ...state, conflicts: 1, ret });
+    });
+
+    it("remembers the highest jid, in whatever order jobs come", async () => {
+      await store.commit([
+        { kind: "job", job: jobOf(7) },
+        { kind: "job", job: jobOf(3) },
+      ]);
+      expect(await store.lastJid()).toBe(jidOf(7));
+      expect((await store.openJobs()).map(({ job }) => job.jid)).toEqual([jidOf(3), jidOf(7)]);
+    });
+
+    it("SF-08: purges a job whole, serves others meanwhile, and gives nothing of it to the next one", async () => {
+      const many = minionsOf(5000);
+      const ret = new Uint8Array(10_000).fill(9);
+      const old = jobOf(1, many);
+      await store.commit([
+        { kind: "job", job: old },
+        ...many.map((id): Write => ({ kind: "target", jid: old.jid, target: result(id, ret) })),
+        { kind: "conflict", jid: old.jid, id: many[0] as MinionId, ret, at: 1 },
+        { kind: "end", jid: old.jid, at: 2 },
+      ]);
+      let isPurged = false;
+      const purged = store.purge(jidOf(2), 10).finally(() => (isPurged = true));
+      expect(await store.job(old.jid)).toBeUndefined();
+      expect(await store.targets(old.jid)).toEqual([]);
+      const next = jobOf(5, many);
+      const [first, second] = many as [MinionId, MinionId];
+      await store.commit([{ kind: "job", job: next }]);
+      expect(await store.targets(next.jid)).toEqual([]);
+      await store.commit([{ kind: "target", jid: next.jid, target: result(first, Uint8Array.of(1)) }]);
+      let turns = 0;
+      while (!isPurged) {
+        await new Promise((resolve) => setImmediate(resolve));
+        turns += 1;
+      }
+      expect(turns).toBeGreaterThan(5);
+      expect(await purged).toBe(1);
+      expect((await store.returns(next.jid, undefined, 1e9)).targets).toEqual([result(first, Uint8Array.of(1))]);
+      expect(await store.return(next.jid, second)).toBeUndefined();
+      expect(await store.conflicts(next.jid, first)).toEqual([]);
+      await expect(
+        store.commit([{ kind: "target", jid: old.jid, target: { id: many[0] as MinionId, state: "failed" } }]),
+      ).rejects.toMatchObject({ code: "ERR_STORE" });
+    });
+
+    it("says that it is closed", async () => {
+      await store.close();
+      await expect(store.openJobs()).rejects.toMatchObject({ code: "ERR_STORE" });
+      await expect(store.commit([{ kind: "job", job: jobOf(1) }])).rejects.toMatchObject({ code: "ERR_STORE" });
+      store = await kit.reopen();
+      expect(await store.openJobs()).toEqual([]);
     });
 
     it("knows minions and their grains until they are forgotten", async () => {

@@ -46,7 +46,10 @@ async function open(): Promise<void> {
   );
   for (const [index, id] of ids.entries()) {
     if (id === m3) continue;
-    presence.startSession(presence.of(id, keyOf(id)), new Uint8Array(16).fill(index));
+    presence.startSession(presence.of(id, keyOf(id)), {
+      topic: new Uint8Array(16).fill(index),
+      publishKey: new Uint8Array(32),
+    });
     presence.setLink(new Uint8Array(16).fill(index), true);
   }
   const bus = new EventBus();

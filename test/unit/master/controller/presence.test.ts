@@ -7,6 +7,10 @@ const id = "m1" as MinionId;
 const keyId = "a".repeat(32) as KeyId;
 const boot = (n: number): Uint8Array => new Uint8Array(8).fill(n);
 const topic = (n: number): Uint8Array => new Uint8Array(16).fill(n);
+const session = (n: number): { topic: Uint8Array; publishKey: Uint8Array } => ({
+  topic: topic(n),
+  publishKey: new Uint8Array(32).fill(n),
+});
 
 let now = 1000;
 let changes: boolean[] = [];
@@ -48,10 +52,10 @@ describe("isNewest", () => {
 
 describe("connections", () => {
   it("stand while the subscription of the present session does", () => {
-    presence.startSession(link, topic(1));
+    presence.startSession(link, session(1));
     presence.setLink(topic(1), true);
     expect(presence.view(id)).toEqual({ id, connected: true, since: 1000, lastSeen: 1000 });
-    presence.startSession(link, topic(2));
+    presence.startSession(link, session(2));
     presence.setLink(topic(1), true);
     expect(presence.isConnected(id)).toBe(false);
     presence.setLink(topic(2), true);
@@ -59,7 +63,7 @@ describe("connections", () => {
   });
 
   it("P8: fall when the minion has been silent too long, and say since when", () => {
-    presence.startSession(link, topic(1));
+    presence.startSession(link, session(1));
     presence.setLink(topic(1), true);
     now += limits.silentMs - 1;
     presence.tick();
@@ -77,8 +81,18 @@ describe("connections", () => {
     expect(presence.isConnected(id)).toBe(false);
   });
 
+  it("W6: end with the publisher; only those begun after that are handed to the next one", () => {
+    presence.startSession(link, session(1));
+    presence.setLink(topic(1), true);
+    presence.publisherLost();
+    expect([...presence.sessions()]).toEqual([]);
+    expect(presence.isConnected(id)).toBe(false);
+    presence.startSession(link, session(2));
+    expect([...presence.sessions()]).toEqual([{ keyId, ...session(2) }]);
+  });
+
   it("P6: are gone with the key; another key under the id starts from nothing", () => {
-    presence.startSession(link, topic(1));
+    presence.startSession(link, session(1));
     presence.setLink(topic(1), true);
     const other = presence.of(id, "b".repeat(32) as KeyId);
     expect(other).not.toBe(link);
