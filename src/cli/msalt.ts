@@ -4,6 +4,7 @@ import { LocalClient } from "../client/local.ts";
 import { loadMasterConfig } from "../config/load.ts";
 import type { MasterConfig } from "../config/master.ts";
 import { MsaltError } from "../errors.ts";
+import { exitOf } from "../job/exit.ts";
 import { asyncText, ctrlCText, noReturnText, summaryText, verboseHeader } from "../output/job.ts";
 import { parseWords, toArg } from "../wire/args.ts";
 import type { Jid } from "../wire/ids.ts";
@@ -164,14 +165,12 @@ class Run {
     );
   }
 
-  #exitCode({ record, missing }: Followed): number {
-    if (this.#returned === 0) {
-      this.#terminal.err("ERROR: No return received\n");
-      return missing.length > 0 && record.job.minions.length > 0 ? exits.someFailed : exits.nothing;
-    }
-    if (this.#failures.length + missing.length + record.job.missing.length === 0) return exits.good;
-    this.#terminal.err("ERROR: Minions returned with non-zero exit code\n");
-    return exits.someFailed;
+  /** From the record alone, not from what was printed (P8). */
+  #exitCode({ record }: Followed): number {
+    const code = exitOf(record.job, record.targets);
+    if (code === exits.nothing) this.#terminal.err("ERROR: No return received\n");
+    if (code === exits.someFailed) this.#terminal.err("ERROR: Minions returned with non-zero exit code\n");
+    return code;
   }
 
   /** Resolves with the exit code when the user, a closed terminal or a closed pipe ends the waiting. The job goes on. */
