@@ -115,7 +115,8 @@ export async function followJob(
 /** Whether an open target may still answer before `until` (ms since 1970), as far as the record knows. */
 function isWorthWaiting({ state, link }: TargetView, until: number): boolean {
   const now = Date.now();
-  if (link?.connected !== true && (link?.since ?? 0) < now - graceMs) return state === "running" && now < until;
+  const away = link?.connected !== true && link?.returning !== true;
+  if (away && (link?.since ?? 0) < now - graceMs) return state === "running" && now < until;
   return state === "running" || now < until;
 }
 

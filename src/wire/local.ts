@@ -57,6 +57,8 @@ export interface Presence {
   /** Since when it is (not) connected; undefined when it was never seen. */
   readonly since?: number;
   readonly lastSeen?: number;
+  /** Not connected, but the master has only just started: it may be on its way back. */
+  readonly returning?: true;
 }
 
 /** One job as clients see it. */

@@ -81,6 +81,18 @@ describe("faults", () => {
     expect(runs()).toBe(2);
   });
 
+  it("P4: the first command after a restart of the master reaches every minion", async () => {
+    const ids = Array.from({ length: 8 }, (_, n) => `m${n + 1}`);
+    bus = await Bus.start({ minions: ids });
+    await bus.master?.stop("SIGTERM");
+    await bus.startMaster();
+    const { code, stdout } = await bus.msalt("*", "test.ping", "--out=json", "-t", "15");
+    expect({ code, answers: JSON.parse(stdout) as unknown }).toEqual({
+      code: 0,
+      answers: Object.fromEntries(ids.map((id) => [id, true])),
+    });
+  });
+
   it("P8: names a minion that is not connected at once, and keeps the job for it", async () => {
     bus = await Bus.start({ minions: ["m1", "m2"] });
     await bus.minion("m2").stop("SIGKILL");

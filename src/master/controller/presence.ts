@@ -35,6 +35,9 @@ export interface MinionLink {
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+/** How long after a start of the master its minions take to come back, at the most (back-off included). */
+const returnMs = 10_000;
+
 /** Only of these is the newest kept and an older one refused; the others are idempotent by jid (DESIGN §5.2). */
 const ordered: ReadonlySet<Command> = new Set<Command>(["hello", "grains", "heartbeat", "event"]);
 
@@ -43,10 +46,12 @@ export class Presence {
   readonly #byTopic = new Map<string, MinionLink>();
   readonly #now: () => number;
   readonly #onChange: (link: MinionLink, connected: boolean) => void;
+  readonly #started: number;
 
   constructor(now: () => number, onChange: (link: MinionLink, connected: boolean) => void) {
     this.#now = now;
     this.#onChange = onChange;
+    this.#started = now();
   }
 
   /** The link of an accepted minion; made when first asked for. Another key under the same id starts from nothing. */
@@ -161,9 +166,12 @@ export class Presence {
 
   view(id: MinionId): PresenceView {
     const link = this.#links.get(id);
+    const returning =
+      link?.session === undefined && link?.lastSeen !== undefined && this.#now() < this.#started + returnMs;
     return {
       id,
       connected: link?.subscribed ?? false,
+      ...(returning && { returning }),
       ...(link?.since !== undefined && { since: link.since }),
       ...(link?.lastSeen !== undefined && { lastSeen: link.lastSeen }),
     };
