@@ -28,6 +28,7 @@ import { Presence } from "./presence.ts";
 import { startRetention } from "./retention.ts";
 
 const tickMs = 1000;
+const rememberMs = 60_000;
 
 export async function startController(config: MasterConfig, log: Log): Promise<Running> {
   const now = Date.now;
@@ -182,6 +183,14 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     }),
   });
 
+  // "Not connected since" must be true after a crash too, to the minute.
+  const remember = (): Promise<void> => {
+    const writes = presence.rows().map((minion) => ({ kind: "minion", minion }) as const);
+    return committer.commit(writes).catch((failure: unknown) => {
+      log.warn("cannot write down who was seen when", { failure: messageOf(failure) });
+    });
+  };
+  const remembering = setInterval(() => void remember(), rememberMs);
   const tick = setInterval(() => {
     presence.tick();
     keyring.tick();
@@ -193,6 +202,8 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     onFronts: (living) => fronts.setLiving(living),
     close: async () => {
       clearInterval(tick);
+      clearInterval(remembering);
+      await remember();
       stopRetention();
       local.close();
       fronts.close();

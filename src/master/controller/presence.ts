@@ -153,6 +153,22 @@ export class Presence {
     link.lastSeen = this.#now();
   }
 
+  /** What is to be remembered of every minion that was ever seen. */
+  rows(): MinionRow[] {
+    return [...this.#links.values()].flatMap(({ id, keyId, lastSeen, ledger }) =>
+      lastSeen === undefined
+        ? []
+        : [
+            {
+              id,
+              keyId,
+              lastSeen,
+              ...(ledger !== undefined && { ledgerId: Buffer.from(ledger.id, "hex"), ledgerCount: ledger.count }),
+            },
+          ],
+    );
+  }
+
   /** Drops links that have been silent too long. */
   tick(): void {
     for (const link of this.#links.values()) {
