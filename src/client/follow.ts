@@ -94,6 +94,8 @@ export async function followJob(
     const unseen = record.targets.filter((target) => hasResult(target) && !shown.has(target.id));
     if (unseen.length > 0) for await (const answer of resultsOf(client, jid, unseen)) show(answer);
     const open = record.targets.filter(({ state }) => !isTerminal(state));
+    // The last answers came while the record was read: events follow the commit, so another look shows them all.
+    if (open.length > 0 && shown.size >= record.targets.length) continue;
     if (!open.some((target) => isWorthWaiting(target, lastSign + waitMs))) {
       return { record, missing: record.targets.filter(({ id }) => !shown.has(id)) };
     }

@@ -18,7 +18,8 @@ const pingMs = 1000;
 const silentMs = 10_000;
 /** A child that lived this long is restarted at once; one that dies sooner waits longer each time. */
 const stableMs = 1000;
-const stopMs = 3000;
+/** Four roles stop one after the other, within 10 s in all. */
+const stopMs = 2000;
 
 interface Slot {
   readonly role: Role;
