@@ -1,9 +1,10 @@
+import type * as Crypto from "node:crypto";
 import { randomFillSync } from "node:crypto";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { generateKeys } from "../../../src/crypto/keys.ts";
 
 vi.mock("node:crypto", async (original) => {
-  const real = await original<typeof import("node:crypto")>();
+  const real = await original<typeof Crypto>();
   return { ...real, randomFillSync: vi.fn<typeof real.randomFillSync>(real.randomFillSync) };
 });
 const random = vi.mocked(randomFillSync);
