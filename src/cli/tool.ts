@@ -1,4 +1,5 @@
 /** What every command line tool does alike: options, errors, exit codes (DESIGN §8), closed pipes. */
+import { userInfo } from "node:os";
 import { Command, CommanderError, Option } from "commander";
 import { type ErrorCode, MsaltError } from "../errors.ts";
 import { type OutputterName, isOutputter, outputters } from "../output/render.ts";
@@ -129,6 +130,13 @@ export function numberOption(name: string, text: string | undefined, fallback: n
 /** The OS user who asks, as far as this process can tell; shown in the record, proves nothing. */
 export function userName(): string {
   const sudo = process.env["SUDO_USER"];
-  const user = process.env["USER"] ?? process.env["LOGNAME"] ?? String(process.getuid?.() ?? "unknown");
-  return sudo !== undefined && process.getuid?.() === 0 ? `sudo_${sudo}` : user;
+  return sudo !== undefined && process.getuid?.() === 0 ? `sudo_${sudo}` : accountName();
+}
+
+function accountName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? "unknown"); // a uid without an account, as in some containers
+  }
 }

@@ -12,6 +12,7 @@ import { sleep } from "../lib/deadline.ts";
 import { takeLock } from "../lib/lock-file.ts";
 import type { Log } from "../log/log.ts";
 import { builtins } from "../modules/registry.ts";
+import { zmqVersion } from "../transport/channel.ts";
 import type { KeyRecord } from "../wire/key-record.ts";
 import { MasterClock } from "./clock.ts";
 import { CommandRunner } from "./command.ts";
@@ -227,7 +228,8 @@ class Minion {
   async #gather(): Promise<void> {
     const { config, version } = this.#options;
     const master = config.masters[0] ?? "";
-    this.#grains = await gatherGrains({ id: config.id, master, version, custom: this.#custom });
+    const zmqversion = await zmqVersion();
+    this.#grains = await gatherGrains({ id: config.id, master, version, custom: { zmqversion, ...this.#custom } });
   }
 
   async #setGrains(change: Readonly<Record<string, unknown>>): Promise<void> {

@@ -52,6 +52,11 @@ async function load(): Promise<typeof Zmq> {
   return loaded;
 }
 
+/** Of libzmq, for reports. */
+export async function zmqVersion(): Promise<string> {
+  return (await load()).version;
+}
+
 type AnySocket = Zmq.Router | Zmq.Dealer | Zmq.Subscriber | Zmq.XPublisher;
 
 /** One socket, its read loop and its counters. Whoever opens it closes it. */
