@@ -60,17 +60,22 @@ export class LocalClient {
     const secret = readSecret(sockets.local, sockets.secret);
     const waiting = new Map<number, Asked>();
     let up = (): void => undefined;
-    let wasUp = false;
+    let lost: Asked[] = [];
     const connected = new Promise<void>((resolve) => (up = resolve));
     const channel: Channel = await connectDealer(`ipc://${sockets.local}`, {
       queueEarly: true,
       receiveHighWaterMark: 10_000,
       onError: () => undefined,
       onLink: (state) => {
-        if (state === "down") loseUnrepeatable(waiting);
-        else if (wasUp) for (const { frame } of waiting.values()) void channel.send([frame]);
-        else up();
-        wasUp = true;
+        if (state === "down") {
+          loseUnrepeatable(waiting);
+          lost = [...waiting.values()];
+          return;
+        }
+        // What is asked while the master is away waits in the socket; only what it may have heard before is said again.
+        for (const { frame } of lost) void channel.send([frame]);
+        lost = [];
+        up();
       },
       onMessage: ([frame]) => {
         if (frame === undefined) return;

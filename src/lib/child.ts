@@ -47,6 +47,8 @@ export async function runChild(start: (settings: ChildSettings) => Promise<Runni
   // The supervisor alone decides when to stop: a terminal's Ctrl-C reaches the whole group.
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => undefined);
   process.on("disconnect", leave);
+  // The supervisor may have died while this process was still loading: then nobody emits that event any more.
+  if (!process.connected) leave();
   let fronts: ToChild | undefined;
   let running: Running | undefined;
   process.on("message", (message: ToChild) => {

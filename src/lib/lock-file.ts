@@ -41,12 +41,23 @@ export function takeLock(file: string, what: string): () => void {
     const aside = `${file}.stale.${process.pid}`;
     try {
       renameSync(file, aside);
+      const taken = readText(aside);
+      if (taken !== text) giveBack(aside, file);
       unlinkSync(aside);
     } catch {
       continue;
     }
   }
   throw new MsaltError("ERR_LOCKED", `another ${what} is just starting on ${dirname(file)}`);
+}
+
+/** Somebody was quicker, and what was moved aside is the new lock, not the stale one. */
+function giveBack(aside: string, file: string): void {
+  try {
+    linkSync(aside, file);
+  } catch {
+    // A third one holds the lock by now.
+  }
 }
 
 function readText(file: string): string {

@@ -16,15 +16,20 @@ export class TokenBucket {
     return this.charge(nowMs, 1) === 0;
   }
 
-  /** 0 when `cost` was taken, otherwise the milliseconds after which it could be; more than the burst costs the burst. */
+  /** 0 when `cost` was taken, otherwise the milliseconds after which it could be; more than the burst needs a full bucket. */
   charge(nowMs: number, cost: number): number {
+    const wait = this.wait(nowMs, cost);
+    if (wait === 0) this.#level -= cost;
+    return wait;
+  }
+
+  /** The same without taking anything. */
+  wait(nowMs: number, cost: number): number {
     const elapsed = Math.max(0, nowMs - (this.#at ?? nowMs));
     this.#level = Math.min(this.#burst, this.#level + (elapsed / 1000) * this.#rate);
     this.#at = nowMs;
     const missing = Math.min(cost, this.#burst) - this.#level;
-    if (missing > 0) return Math.ceil((missing / this.#rate) * 1000);
-    this.#level -= cost;
-    return 0;
+    return missing > 0 ? Math.ceil((missing / this.#rate) * 1000) : 0;
   }
 
   /** True when it is as full as a new one, so that nothing is lost by forgetting it. */

@@ -121,17 +121,23 @@ export class Supervisor {
           resolve();
         }
       });
-      spawned.once("exit", (code, signal) => {
+      let over = false;
+      const ended = (end: string): void => {
+        if (over) return;
+        over = true;
         slot.child = undefined;
-        const how = fatal?.message ?? (signal === null ? `exit status ${code}` : signal);
+        const how = fatal?.message ?? end;
         reject(
           fatal ?? new MsaltError("ERR_INTERNAL", `master process ${slot.role} ended before it was ready: ${how}`),
         );
-        if (!this.#stopping && this.#watch !== undefined) {
+        if (!this.#stopping && (slot.ready || this.#watch !== undefined)) {
           log.warn(`master process ${slot.role} ended, starting it again`, { how });
           this.#restart(slot);
         }
-      });
+      };
+      spawned.once("exit", (code, signal) => ended(signal === null ? `exit status ${code}` : signal));
+      // It could not be started at all, as when processes or memory are short.
+      spawned.once("error", (failure) => ended(failure.message));
     });
   }
 
@@ -165,7 +171,7 @@ export class Supervisor {
     for (const slot of this.#slots) {
       const { child, role } = slot;
       if (child?.pid === undefined) continue;
-      const silent = slot.ready && Date.now() - slot.lastPong > silentMs;
+      const silent = Date.now() - slot.lastPong > silentMs;
       const rss = rssOf(child.pid);
       if (silent || rss > limits.memoryBytes[role]) {
         this.#options.log.error(

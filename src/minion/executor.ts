@@ -43,6 +43,8 @@ interface Run {
   readonly order: RunOrder;
   readonly abort: AbortController;
   readonly done: Promise<void>;
+  /** It runs; until then it waits its turn, and may still be given up. */
+  begun: boolean;
 }
 
 export class Executor {
@@ -89,6 +91,7 @@ export class Executor {
     this.#running.set(order.jid, {
       order,
       abort,
+      begun: false,
       done: this.#run(order, abort).finally(() => this.#running.delete(order.jid)),
     });
   }
@@ -103,9 +106,14 @@ export class Executor {
     }
   }
 
-  /** Jids that run or wait their turn here. */
+  /** True when nothing runs or waits its turn. */
+  get idle(): boolean {
+    return this.#running.size === 0;
+  }
+
+  /** Jids that run here now, not those that wait their turn. */
   jids(): Jid[] {
-    return [...this.#running.keys()];
+    return [...this.#running].flatMap(([jid, { begun }]) => (begun ? [jid] : []));
   }
 
   /** Ends the job if it runs or waits its turn, and refuses it if it comes later. */
@@ -136,6 +144,8 @@ export class Executor {
       if (queued) this.#release();
       return;
     }
+    const run = this.#running.get(jid);
+    if (run !== undefined) run.begun = true;
     const report = setTimeout(() => this.#options.onStart(jid), startReportMs);
     const limit = order.timeout === undefined ? undefined : setTimeout(() => abort.abort("timeout"), order.timeout);
     try {

@@ -44,7 +44,8 @@ export interface LinkOptions {
 }
 
 interface Waiting {
-  resolve(reply: Reply<Command>): void;
+  readonly resolve: (reply: Reply<Command>) => void;
+  readonly reject: (failure: MsaltError) => void;
 }
 
 export class Link {
@@ -99,7 +100,7 @@ export class Link {
     let timer: NodeJS.Timeout | undefined;
     try {
       const reply = await new Promise<Reply<C>>((resolve, reject) => {
-        this.#waiting.set(name, { resolve: (reply) => resolve(reply as Reply<C>) });
+        this.#waiting.set(name, { resolve: (reply) => resolve(reply as Reply<C>), reject });
         timer = setTimeout(() => {
           reject(new MsaltError("ERR_TIMEOUT", `the master did not answer ${load.cmd} within ${timeoutMs} ms`));
         }, timeoutMs);
@@ -131,7 +132,9 @@ export class Link {
     return this.#session?.topic ?? new Uint8Array(16);
   }
 
+  /** Whoever waits for an answer is told that there will be none. */
   close(): void {
+    for (const { reject } of this.#waiting.values()) reject(new MsaltError("ERR_TIMEOUT", "the link was closed"));
     this.#requests?.close();
     this.#publications?.close();
   }

@@ -15,6 +15,8 @@ export class Outbox {
   readonly #log: Log;
   readonly #waiting = new Set<Jid>();
   readonly #sending = new Set<Jid>();
+  /** Bytes of a large result that the master already holds: a pause must not cost them again. */
+  readonly #have = new Map<Jid, number>();
   #link: Link | undefined;
 
   constructor(ledger: Ledger, log: Log) {
@@ -66,14 +68,16 @@ export class Outbox {
     const hash = sha256(ret);
     const meta = { cmd: "job.return", jid, fun, state, retcode, success, ...(out !== undefined && { out }) } as const;
     // A part that is not taken is asked for again; the bound only ends a master that never has enough.
-    for (let offset = 0, parts = 0; parts < 100; parts += 1) {
+    for (let offset = this.#have.get(jid) ?? 0, parts = 0; parts < 100; parts += 1) {
       const data = ret.subarray(offset, offset + limits.resultPartBytes);
       const reply = await link.ask({ ...meta, total: ret.length, offset, sha256: hash, data }, askMs);
       if (reply.stored) {
+        this.#have.delete(jid);
         await this.#ledger.ack(jid);
         return;
       }
       offset = reply.have;
+      this.#have.set(jid, offset);
     }
     throw new MsaltError("ERR_TIMEOUT", "the master keeps asking for parts of a result");
   }
@@ -88,6 +92,7 @@ export class Outbox {
         jid,
         reason: failure.message,
       });
+      this.#have.delete(jid);
       await this.#ledger.ack(jid);
       return undefined;
     }

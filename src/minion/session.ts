@@ -64,15 +64,18 @@ export class Session {
       onError: (failure) => log.debug("a frame was not understood", { failure: messageOf(failure) }),
     });
     this.#link = link;
-    const end = Date.now() + remakeMs * (0.75 + Math.random() / 2);
+    const close = (): void => link.close();
+    signal.addEventListener("abort", close, { once: true });
+    const old = new AbortController();
+    const remake = setTimeout(() => old.abort(), remakeMs * (0.75 + Math.random() / 2));
     try {
       let failures = 0;
       // A master that restarts breaks every connection at once: spread the return of its minions.
       const pause = (): Promise<boolean> =>
         sleep(delay(failures + 2, { minMs: 100, maxMs: 5000 }, Math.random), signal);
-      while (!signal.aborted && Date.now() < end) {
+      while (!signal.aborted && !old.signal.aborted) {
         this.#again = new AbortController();
-        const round = AbortSignal.any([signal, this.#again.signal]);
+        const round = AbortSignal.any([signal, old.signal, this.#again.signal]);
         try {
           await this.#round(link, round);
           failures = 0;
@@ -83,6 +86,8 @@ export class Session {
         await pause();
       }
     } finally {
+      clearTimeout(remake);
+      signal.removeEventListener("abort", close);
       onLink(undefined);
       link.close();
       this.#link = undefined;
@@ -90,7 +95,7 @@ export class Session {
   }
 
   async #round(link: Link, signal: AbortSignal): Promise<void> {
-    const { ledger, clock, grains, onLink, onReady, onMasterRecord, version } = this.#options;
+    const { ledger, clock, grains, log, onLink, onReady, onMasterRecord, version } = this.#options;
     const own = { id: Buffer.from(ledger.id), count: ledger.count };
     const hello = await patiently(
       () => link.ask({ cmd: "hello", protocol: protocolVersion, version, ledger: own }, helloMs),
@@ -102,7 +107,10 @@ export class Session {
     onLink(link);
     await this.#sync(link, signal);
     onReady();
-    await patiently(() => link.ask({ cmd: "grains", grains: grains() }, helloMs), signal);
+    await patiently(() => link.ask({ cmd: "grains", grains: grains() }, helloMs), signal).catch((failure: unknown) => {
+      if (!(failure instanceof Refused) || failure.code === "E_FORBIDDEN") throw failure;
+      log.error("the master does not take this minion's grains", { code: failure.code, reason: failure.message });
+    });
     await this.#heartbeats(link, signal);
   }
 
@@ -124,7 +132,7 @@ export class Session {
       const { jobs, more, time } = await patiently(() => link.ask({ cmd: "sync" }, helloMs), signal);
       this.#options.clock.set(time);
       for (const { body, signature } of jobs) this.#options.onOrder(body, signature);
-      if (!more) return;
+      if (!more || signal?.aborted === true) return;
     }
   }
 

@@ -168,6 +168,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
       busId,
       ownFingerprint: formatFingerprint(fingerprintOf(masterRecord.sign)),
       accepted: () => accepted,
+      committed: () => committer.commit([]).catch(() => undefined),
       keysSettled: async () => void (await Promise.all(pending)),
       checkDisk: () => {
         if (freeShare(config.dataDir) < limits.diskRefuseJobs) {

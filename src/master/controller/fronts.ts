@@ -107,7 +107,9 @@ export class Fronts {
         // Killed, it acknowledges nothing but believes nothing either: it counts as having answered.
         for (const epoch of missing) {
           this.#options.kill(epoch);
+          const { role } = this.#fronts.get(epoch) ?? {};
           this.#fronts.delete(epoch);
+          if (role === "publisher") this.#options.onPublisherGone();
           this.#acked(n, epoch);
         }
       }, limits.revokeAckMs).unref();

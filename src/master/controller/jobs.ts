@@ -28,6 +28,8 @@ const startGraceMs = 5000;
 const lostAfterMs = 3_600_000;
 /** A run longer than 200 ms reports its start, so a silent one of this age may never have arrived. */
 const lostPublicationMs = 3000;
+/** Several heartbeats: a result may be on its way while the run is no longer named. */
+const unheardMs = 60_000;
 const signSlice = 64;
 
 export interface JobsOptions extends AnnouncerOptions {
@@ -45,6 +47,10 @@ export class Jobs {
   /** Jobs that a minion may still have to start. */
   readonly #outstanding = new Map<MinionId, Set<Jid>>();
   readonly #announcer: Announcer;
+  /** Runs that their minion did not name in its heartbeats, and since when. */
+  readonly #unheard = new Map<string, number>();
+  /** The last order that a `sync` in several answers has handed out. */
+  readonly #synced = new Map<MinionId, Jid>();
   #lastJid: Jid | undefined;
 
   constructor(options: JobsOptions) {
@@ -71,7 +77,7 @@ export class Jobs {
       throw new MsaltError("ERR_NO_MATCH", "No minions matched the target. No command was sent, no jid was assigned.");
     }
     const created = now();
-    const jid = nextJid(Math.floor((performance.timeOrigin + performance.now()) * 1000), this.#lastJid);
+    const jid = nextJid(now() * 1000 + (Math.floor(performance.now() * 1000) % 1000), this.#lastJid);
     this.#lastJid = jid;
     const { fun, arg, user, tgt, tgtType } = load;
     const job = jobOf(load, { jid, created, minions, missing });
@@ -90,15 +96,21 @@ export class Jobs {
     const jobs: Replies["sync"]["jobs"] = [];
     let bytes = 0;
     let more = false;
+    const after = this.#synced.get(id);
+    let last: Jid | undefined;
     for (const open of this.#outstandingOf(id)) {
+      if (after !== undefined && open.job.jid <= after) continue;
       if (jobs.length >= limits.syncJobs || (jobs.length > 0 && bytes + open.order.length > limits.syncBytes)) {
         more = true;
         break;
       }
       bytes += open.order.length;
+      last = open.job.jid;
       jobs.push({ body: open.order, signature: this.#sign(open, keyId) });
       this.#step(open, id, { is: "sent" });
     }
+    if (more && last !== undefined) this.#synced.set(id, last);
+    else this.#synced.delete(id);
     return { jobs, more, time: this.#options.now() };
   }
 
@@ -115,8 +127,22 @@ export class Jobs {
     ).length;
   }
 
-  /** A minion says that these runs go on: what was only sent is running now. */
+  /**
+   * A minion says that these runs go on: what was only sent is running now, and what it has not named for a while is lost, as
+   * a function without effects is when its minion restarts. Its result would be kept as late.
+   */
   async running(id: MinionId, jids: readonly Jid[]): Promise<void> {
+    const { now } = this.#options;
+    const alive = new Set(jids);
+    for (const open of this.#open.values()) {
+      if (open.targets.get(id)?.state !== "running") continue;
+      const name = `${open.job.jid}/${id}`;
+      const since = this.#unheard.get(name) ?? now();
+      this.#unheard.delete(name);
+      if (alive.has(open.job.jid) || jids.length >= 1000) continue;
+      if (since > now() - unheardMs) this.#unheard.set(name, since);
+      else await this.#give(open, [id], { is: "lost", at: now(), reason: "the minion does not run it any more" });
+    }
     for (const jid of jids) {
       const open = this.#open.get(jid);
       if (open?.targets.get(id)?.state === "sent" || open?.targets.get(id)?.state === "waiting")
@@ -314,7 +340,7 @@ export class Jobs {
   async #ended(jid: Jid, id: MinionId): Promise<Target | undefined> {
     const record = await this.#options.store.job(jid);
     if (record === undefined || !record.job.minions.includes(id)) return undefined;
-    return (await this.#options.store.targets(jid)).find((target) => target.id === id) ?? { id, state: "waiting" };
+    return (await this.#options.store.return(jid, id)) ?? { id, state: "waiting" };
   }
 
   #finish(open: OpenJob): void {

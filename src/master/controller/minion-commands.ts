@@ -120,6 +120,8 @@ export class MinionCommands {
     link.ledger = { id, count: ledger.count };
     const seen = { ledgerId: ledger.id, ledgerCount: ledger.count, lastSeen: now() };
     await committer.commit([{ kind: "minion", minion: { id: link.id, keyId: link.keyId, ...seen } }]);
+    if (this.#options.minionOf(link.keyId) !== link.id)
+      return { error: "E_FORBIDDEN", message: "this key is not accepted" };
     const session = { topic: randomBytes(16), publishKey: randomBytes(32) };
     presence.startSession(link, session);
     this.#options.toPublisher({ is: "session", keyId: link.keyId, ...session });

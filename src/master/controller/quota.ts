@@ -9,7 +9,14 @@ export class Quota {
 
   /** 0 when the request may be served, otherwise after how many milliseconds to ask again. */
   charge(cmd: string, bytes: number, now: number): number {
-    const wait = Math.max(this.#requests.charge(now, 1), this.#bytes.charge(now, bytes));
-    return cmd === "event" ? Math.max(wait, this.#events.charge(now, 1)) : wait;
+    const costs: [TokenBucket, number][] = [
+      [this.#requests, 1],
+      [this.#bytes, bytes],
+    ];
+    if (cmd === "event") costs.push([this.#events, 1]);
+    const wait = Math.max(...costs.map(([bucket, cost]) => bucket.wait(now, cost)));
+    // All or nothing: what is refused costs nothing, or a large result would never get its turn.
+    if (wait === 0) for (const [bucket, cost] of costs) bucket.charge(now, cost);
+    return wait;
   }
 }

@@ -111,7 +111,7 @@ async function take(order: Record<string, unknown>, signature?: (bytes: Uint8Arr
   await idle();
 }
 async function idle(): Promise<void> {
-  await expect.poll(() => executor.jids()).toEqual([]);
+  await expect.poll(() => executor.idle).toBe(true);
 }
 
 describe("the executor", () => {

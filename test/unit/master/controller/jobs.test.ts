@@ -213,6 +213,29 @@ describe("Jobs", () => {
     expect(jobs.sync(m1, keyOf(m1)).jobs).toEqual([]);
   });
 
+  it("P4: hands out more outstanding jobs than one answer holds, each once, until there are no more", async () => {
+    const jids: string[] = [];
+    for (let n = 0; n < 150; n += 1) jids.push((await jobs.publish({ ...publish, tgt: "m3" })).jid);
+    const answers = [1, 2, 3].map(() => jobs.sync(m3, keyOf(m3)));
+    expect(answers.map(({ more }) => more)).toEqual([true, true, false]);
+    expect(answers.flatMap((answer) => answer.jobs.map(({ body }) => String(parseOrder(body).jid)))).toEqual(jids);
+    expect(jobs.sync(m3, keyOf(m3)).jobs).toHaveLength(64);
+  });
+
+  it("P4: gives up a run that its connected minion no longer names", async () => {
+    const { jid } = await jobs.publish(publish);
+    await jobs.started(m1, jid);
+    await jobs.started(m2, jid);
+    for (let beat = 0; beat < 6; beat += 1) {
+      await jobs.running(m1, []);
+      await jobs.running(m2, [jid]);
+      now += 15_000;
+    }
+    expect(await statesOf(jid)).toEqual(["lost", "running", "waiting"]);
+    await jobs.returned(m1, ...returnOf(jid, "after all"));
+    expect(await store.return(jid, m1)).toMatchObject({ state: "succeeded", late: true });
+  });
+
   it("P1, P4: goes on after a restart where it was", async () => {
     const { jid } = await jobs.publish(publish);
     await jobs.started(m1, jid);
