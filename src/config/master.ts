@@ -1,6 +1,6 @@
 import { availableParallelism, hostname } from "node:os";
 import * as z from "zod";
-import { count, flag, freeze, logLevel, port, seconds, text, wait } from "./values.ts";
+import { count, flag, freeze, logLevel, nodegroups, port, seconds, text, wait } from "./values.ts";
 
 /** Folders that defaults and relative paths depend on. */
 export interface Roots {
@@ -19,6 +19,7 @@ export const masterFile = z.strictObject({
   auto_accept: flag.default(false),
   worker_threads: count.default(() => Math.max(2, availableParallelism())),
   timeout: wait.default(5),
+  nodegroups: nodegroups.default({}),
   keep_jobs_seconds: seconds.default(86_400),
   show_timeout: flag.default(true),
   show_jid: flag.default(false),
@@ -43,6 +44,7 @@ export function masterConfig(file: z.infer<typeof masterFile>, { root, configDir
     autoAccept: file.auto_accept,
     workerThreads: file.worker_threads,
     timeoutMs: file.timeout * 1000,
+    nodegroups: file.nodegroups,
     keepJobsMs: file.keep_jobs_seconds * 1000,
     showTimeout: file.show_timeout,
     showJid: file.show_jid,

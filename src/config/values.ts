@@ -49,6 +49,16 @@ export const flag = z.preprocess(
   z.boolean("must be true or false"),
 );
 
+/** Named targets: an expression as text, or a list of its words. */
+export const nodegroups = z.record(
+  z.string(),
+  z.union(
+    [z.string(), z.array(z.union([z.string(), z.number()]))],
+    "must be an expression as text, or a list of its words",
+  ),
+  "must be a map of names to expressions",
+);
+
 /** What the configuration holds, at any depth, stays as it was read. */
 export function freeze<T>(value: T): T {
   if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {

@@ -28,14 +28,14 @@ const blankOrComment = /\s+|#[^\n]*/uy;
  * Takes time linear in the text whatever the pattern, hence no look-around and no back-references.
  * @throws MsaltError `ERR_TARGET_INVALID` that says what is wrong, or not supported.
  */
-export function compileRegex(pattern: string): (text: string) => boolean {
+export function compileRegex(pattern: string, { ignoreCase = false } = {}): (text: string) => boolean {
   const shown = JSON.stringify(pattern.length > 100 ? `${pattern.slice(0, 100)}…` : pattern);
   const refuse = (why: string, cause?: unknown): MsaltError =>
     new MsaltError("ERR_TARGET_INVALID", `bad regular expression ${shown}: ${why}`, {}, { cause });
 
   if (pattern.length > maxPatternLength) throw refuse(`at most ${maxPatternLength} characters are allowed`);
   try {
-    const regex = RE2JS.compile(translate(pattern, refuse));
+    const regex = RE2JS.compile(translate(pattern, refuse), ignoreCase ? RE2JS.CASE_INSENSITIVE : 0);
     if (regex.programSize() > maxProgramSize) throw refuse("its repeats are too many");
     return (text) => regex.matcher(text).lookingAt();
   } catch (failure) {

@@ -11,9 +11,10 @@ import { MsaltError } from "../errors.ts";
 import type { CommandResult, CommandSpec } from "../modules/declare.ts";
 import type { Jid } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
-import { Capture } from "./capture.ts";
-import { endGroup, signalGroup } from "./group.ts";
+import type { KillReport } from "../wire/loads.ts";
+import { type Ending, endGroup, signalGroup } from "./group.ts";
 import { type Launch, launchOf } from "./launch.ts";
+import { OutputLog, type Source } from "./output-log.ts";
 import { inputFile, type Owner, type Pipe, PipePool } from "./pipes.ts";
 
 export interface CommandLimits {
@@ -44,14 +45,19 @@ export class CommandRunner {
   readonly #limits: CommandLimits;
   readonly #pipes = new PipePool();
   readonly #groups = new Map<Jid, Set<number>>();
+  readonly #logs = new Map<Jid, OutputLog>();
+  readonly #kills = new Map<Jid, KillReport>();
+  readonly #onOutput: (jid: Jid) => void;
 
-  constructor(custom: Partial<CommandLimits> = {}) {
+  /** @param onOutput told that a job's log has grown */
+  constructor(custom: Partial<CommandLimits> = {}, onOutput: (jid: Jid) => void = () => undefined) {
     this.#limits = { ...defaults, ...custom };
+    this.#onOutput = onOutput;
   }
 
   /**
-   * Runs one command of job `jid` to its end, which `signal` and `spec.timeoutMs` may bring about: TERM to the group, KILL
-   * 2 s later. Resolves however it ended.
+   * Runs one command of job `jid` to its end, which `signal` and `spec.timeoutMs` may bring about: TERM to the group (or the
+   * signal that is the reason of the abort), KILL 2 s later. Resolves however it ended.
    * @throws MsaltError `ERR_COMMAND` when it cannot start.
    */
   async run(jid: Jid, spec: CommandSpec, signal: AbortSignal): Promise<CommandResult> {
@@ -59,7 +65,8 @@ export class CommandRunner {
     if (spec.background === true) {
       const { child, pid } = await start(launch, "ignore", signal);
       child.unref();
-      return { pid, retcode: 0, stdout: "", stderr: "", signal: undefined, timedOut: false, survivors: [], cut: false };
+      const none = { stdout: "", stderr: "", signal: undefined, timedOut: false, survivors: [], waitMs: 0, cut: false };
+      return { pid, retcode: 0, ...none };
     }
     const pipes = await this.#takePipes(spec.merge === true ? 1 : 2, launch.user);
     const [out, err] = pipes;
@@ -77,9 +84,12 @@ export class CommandRunner {
     }
     // Standard error gets a share of its own: what went wrong must not drown in what was printed.
     const errBytes = err === undefined ? 0 : Math.floor(this.#limits.maxOutputBytes / 8);
-    const stdout = collect(out, this.#limits.maxOutputBytes - errBytes);
-    const stderr = collect(err, errBytes);
-    const { exit, timedOut, survivors } = await this.#await(started, spec.timeoutMs, jid, signal);
+    const log = this.#logs.get(jid) ?? new OutputLog();
+    this.#logs.set(jid, log);
+    const grown = (): void => this.#onOutput(jid);
+    const stdout = collect(out, log, this.#limits.maxOutputBytes - errBytes, grown);
+    const stderr = collect(err, log, errBytes, grown);
+    const { exit, timedOut, ending } = await this.#await(started, spec.timeoutMs, jid, signal);
     await Promise.race([Promise.all([stdout.ended, stderr.ended]), delay(this.#limits.drainMs)]);
     const [printed, errors] = [stdout.finish(), stderr.finish()];
     return {
@@ -89,9 +99,26 @@ export class CommandRunner {
       stderr: errors.text,
       signal: exit.signal ?? undefined,
       timedOut,
-      survivors,
+      survivors: ending?.survivors ?? [],
+      waitMs: ending?.waitMs ?? 0,
       cut: printed.cut || errors.cut,
     };
+  }
+
+  /** What the job has printed, until it is forgotten. */
+  log(jid: Jid): OutputLog | undefined {
+    return this.#logs.get(jid);
+  }
+
+  forget(jid: Jid): void {
+    this.#logs.delete(jid);
+  }
+
+  /** How the commands of this job were ended from outside, all in one; forgotten when taken. */
+  takeKill(jid: Jid): KillReport | undefined {
+    const report = this.#kills.get(jid);
+    this.#kills.delete(jid);
+    return report;
   }
 
   /** Process groups of a job that live now. */
@@ -125,16 +152,16 @@ export class CommandRunner {
     timeoutMs: number | undefined,
     jid: Jid,
     signal: AbortSignal,
-  ): Promise<{ exit: Exit; timedOut: boolean; survivors: readonly number[] }> {
+  ): Promise<{ exit: Exit; timedOut: boolean; ending: Ending | undefined }> {
     const groups = this.#groups.get(jid) ?? new Set();
     this.#groups.set(jid, groups.add(pid));
     let timedOut = false;
-    let ending: Promise<readonly number[]> | undefined;
+    let ending: Promise<Ending> | undefined;
     const exit = await new Promise<Exit>((resolve) => {
       const end = (): void => {
-        ending ??= endGroup(pid, this.#limits.killAfterMs);
+        ending ??= endGroup(pid, firstSignal(signal), this.#limits.killAfterMs);
         // Even KILL does not end a process that hangs in the kernel.
-        void ending.then((left) => left.includes(pid) && resolve({ code: null, signal: null }));
+        void ending.then(({ survivors }) => survivors.includes(pid) && resolve({ code: null, signal: null }));
       };
       const expire = (): void => {
         timedOut = ending === undefined;
@@ -149,11 +176,26 @@ export class CommandRunner {
         resolve(exit);
       });
     });
-    const survivors = (await ending) ?? [];
+    const ended = await ending;
+    if (ended !== undefined) this.#report(jid, ended);
     groups.delete(pid);
     if (groups.size === 0) this.#groups.delete(jid);
-    return { exit, timedOut, survivors };
+    return { exit, timedOut, ending: ended };
   }
+
+  #report(jid: Jid, { signal, waitMs, survivors }: Ending): void {
+    const before = this.#kills.get(jid);
+    this.#kills.set(jid, {
+      signal: before?.signal === "SIGKILL" ? before.signal : signal,
+      waitMs: Math.max(before?.waitMs ?? 0, waitMs),
+      survivors: [...(before?.survivors ?? []), ...survivors].slice(0, 100),
+    });
+  }
+}
+
+/** What an abort begins with: its reason, where that is a signal. */
+function firstSignal({ reason }: AbortSignal): NodeJS.Signals {
+  return typeof reason === "string" && reason in constants.signals ? (reason as NodeJS.Signals) : "SIGTERM";
 }
 
 async function start(launch: Launch, stdio: StdioOptions, signal: AbortSignal): Promise<Started> {
@@ -185,12 +227,20 @@ const reasons: Readonly<Record<string, string>> = {
   ERR_INVALID_ARG_VALUE: "an argument or a variable holds a NUL byte",
 };
 
-/** Reads a pipe to its end, keeping what fits. No pipe, no text. */
-function collect(pipe: Pipe | undefined, maxBytes: number): { ended: Promise<void>; finish: Capture["finish"] } {
-  const capture = new Capture(maxBytes);
-  if (pipe === undefined) return { ended: Promise.resolve(), finish: () => capture.finish() };
+/** Reads a pipe to its end into the log, keeping what fits. No pipe, no text. */
+function collect(
+  pipe: Pipe | undefined,
+  log: OutputLog,
+  maxBytes: number,
+  grown: () => void,
+): { ended: Promise<void>; finish: () => ReturnType<OutputLog["finish"]> } {
+  const source: Source = log.source(maxBytes);
+  if (pipe === undefined) return { ended: Promise.resolve(), finish: () => log.finish(source) };
   const socket = new Socket({ fd: pipe.read, readable: true, writable: false });
-  const add = (chunk: Uint8Array): void => capture.add(chunk);
+  const add = (chunk: Uint8Array): void => {
+    log.add(source, chunk);
+    grown();
+  };
   socket.on("data", add);
   socket.on("error", () => undefined);
   return {
@@ -198,7 +248,7 @@ function collect(pipe: Pipe | undefined, maxBytes: number): { ended: Promise<voi
     finish: () => {
       // What the command left behind may go on printing to nobody: a closed pipe would kill it at some later time.
       socket.off("data", add).resume().unref();
-      return capture.finish();
+      return log.finish(source);
     },
   };
 }

@@ -2,6 +2,7 @@
  * Runs orders: signature → kind → time → ledger → allow-list → START synced → run → END synced → outbox (P2, P3). Nothing of a
  * publication is believed before its signature for this very minion was checked.
  */
+import { constants } from "node:os";
 import { type Verifier, keyIdOf } from "../crypto/primitives.ts";
 import { MsaltError, messageOf } from "../errors.ts";
 import { compileGlob } from "../lib/glob.ts";
@@ -19,6 +20,7 @@ import type { Ledger, LedgerResult } from "./ledger.ts";
 /** Runs that are shorter do not report their start: their result is there as soon. */
 const startReportMs = 200;
 const ledgerRetryMs = 2000;
+const dayMs = 86_400_000;
 /** At most so many functions with effects run at once; the others wait their turn. */
 const maxRunning = 64;
 
@@ -37,6 +39,10 @@ export interface ExecutorOptions {
   readonly onStart: (jid: Jid) => void;
   /** A result is in the ledger and wants to be sent. */
   readonly onResult: (jid: Jid) => void;
+  /** The master wants what this job prints, up to byte `want`. */
+  readonly onOutput: (jid: Jid, want: number) => void;
+  /** The job is over here: nothing more is printed. */
+  readonly onEnd: (jid: Jid) => void;
 }
 
 interface Run {
@@ -72,12 +78,8 @@ export class Executor {
     }
     const order = this.#parse(bytes);
     if (order === undefined) return;
-    if (order.order === "kill") {
-      this.kill(order.jid, order.not_after).catch((failure: unknown) => {
-        log.error("cannot write a kill to the ledger", { jid: order.jid, failure: messageOf(failure) });
-      });
-      return;
-    }
+    if (order.order === "output") return this.#options.onOutput(order.jid, order.want);
+    if (order.order === "kill") return this.kill(order.jid, signalNamed(order.signal), order.not_after);
     if (this.#stopping || this.#running.has(order.jid)) return;
     if (clock.now() >= order.not_after) {
       log.info("an order came too late to start", { jid: order.jid });
@@ -87,6 +89,7 @@ export class Executor {
     // P2: a duplicate is answered from the ledger.
     if (seen === "done") this.#options.onResult(order.jid);
     if (seen !== "no") return;
+    if (order.output !== undefined) this.#options.onOutput(order.jid, order.output);
     const abort = new AbortController();
     this.#running.set(order.jid, {
       order,
@@ -116,11 +119,19 @@ export class Executor {
     return [...this.#running].flatMap(([jid, { begun }]) => (begun ? [jid] : []));
   }
 
-  /** Ends the job if it runs or waits its turn, and refuses it if it comes later. */
-  async kill(jid: Jid, notAfter: number): Promise<void> {
+  /**
+   * Ends the job if it runs or waits its turn. One that was never here gets a result that says so, and is refused if it comes
+   * before `notAfter`; one that has ended keeps its result.
+   */
+  kill(jid: Jid, signal: NodeJS.Signals, notAfter: number): void {
+    const { ledger, log, onResult } = this.#options;
     const run = this.#running.get(jid);
-    if (run === undefined) await this.#options.ledger.kill(jid, notAfter);
-    else run.abort.abort();
+    if (run !== undefined) return run.abort.abort(signal);
+    if (ledger.seen(jid) !== "no") return;
+    ledger.end(neverBegan(jid, ""), notAfter).then(
+      () => onResult(jid),
+      (failure: unknown) => log.error("cannot write a kill to the ledger", { jid, failure: messageOf(failure) }),
+    );
   }
 
   /** Takes no more orders; waits for what runs, then ends it. Resolves when every result is in the ledger. */
@@ -128,7 +139,7 @@ export class Executor {
     this.#stopping = true;
     const all = Promise.all([...this.#running.values()].map(({ done }) => done));
     const timer = setTimeout(() => {
-      for (const { abort } of this.#running.values()) abort.abort();
+      for (const { abort } of this.#running.values()) abort.abort("SIGTERM");
     }, timeoutMs);
     await all;
     clearTimeout(timer);
@@ -152,6 +163,7 @@ export class Executor {
       await this.#commit(await this.#outcome(order, abort.signal));
       this.#options.onResult(jid);
     } finally {
+      this.#options.onEnd(jid);
       clearTimeout(report);
       clearTimeout(limit);
       if (queued) this.#release();
@@ -162,8 +174,7 @@ export class Executor {
   async #begin({ jid, fun, not_after: notAfter }: RunOrder, counts: boolean, signal: AbortSignal): Promise<boolean> {
     const { ledger, clock, log, onResult } = this.#options;
     if (signal.aborted) {
-      const ret = encode("killed before it began");
-      await this.#commit({ jid, fun, state: "killed", retcode: 1, success: false, ret });
+      await this.#commit(neverBegan(jid, fun), notAfter);
       onResult(jid);
       return false;
     }
@@ -198,7 +209,9 @@ export class Executor {
           ? "timed_out"
           : "killed"
         : result.state;
-    const ended = { jid, fun, state, retcode, success: success && state === "succeeded" };
+    const kill = this.#options.commands.takeKill(jid);
+    const cut = (state === "killed" || state === "timed_out") && kill !== undefined && { kill };
+    const ended = { jid, fun, state, retcode, success: success && state === "succeeded", ...cut };
     try {
       const ret = encode(value);
       if (ret.length <= limits.resultBytes) return { ...ended, ...(out !== undefined && { out }), ret };
@@ -210,10 +223,10 @@ export class Executor {
   }
 
   /** The run is over and cannot be repeated: its result waits in memory until the disk takes it. */
-  async #commit(result: LedgerResult): Promise<void> {
+  async #commit(result: LedgerResult, notAfter?: number): Promise<void> {
     for (;;) {
       try {
-        return await this.#options.ledger.end(result);
+        return await this.#options.ledger.end(result, notAfter);
       } catch (failure) {
         this.#options.log.error("cannot write a result to the ledger, trying again", {
           jid: result.jid,
@@ -236,11 +249,12 @@ export class Executor {
       command: (spec) => commands.run(jid, spec, signal),
       running: () => this.#runningJobs(jid),
       signalJob: (target, name) => {
+        const ends = name === "SIGKILL" || name === "SIGTERM";
+        const pids = ends ? commands.pids(target) : commands.signal(target, name);
         const run = this.#running.get(target);
-        if (run === undefined) return [];
-        const pids = commands.signal(target, name);
         // A function without processes heeds its abort signal; one with processes ends when they do.
-        if (pids.length === 0 || name === "SIGKILL" || name === "SIGTERM") run.abort.abort();
+        if (ends || pids.length === 0) this.kill(target, name, this.#options.clock.now() + dayMs);
+        if (run === undefined) return [];
         return pids.length === 0 ? [process.pid] : pids;
       },
     };
@@ -252,4 +266,14 @@ export class Executor {
       jid === but ? [] : [{ jid, fun, arg, tgt, tgt_type, user, pid: commands.pids(jid)[0] ?? process.pid }],
     );
   }
+}
+
+/** What is said of a job that was killed before it began. */
+function neverBegan(jid: Jid, fun: string): LedgerResult {
+  return { jid, fun, state: "killed", retcode: 1, success: false, ret: encode("killed before it began") };
+}
+
+function signalNamed(number: number): NodeJS.Signals {
+  const name = Object.entries(constants.signals).find(([, each]) => each === number)?.[0];
+  return (name ?? "SIGTERM") as NodeJS.Signals;
 }

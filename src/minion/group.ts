@@ -5,6 +5,13 @@ const firstPollMs = 10;
 const lastPollMs = 250;
 const afterKillMs = 1000;
 
+/** How a group was ended: the last signal it took, how long it took, and who is still there. */
+export interface Ending {
+  readonly signal: NodeJS.Signals;
+  readonly waitMs: number;
+  readonly survivors: number[];
+}
+
 /** Signals a whole process group; false when nothing of it is left. */
 export function signalGroup(pgid: number, signal: NodeJS.Signals | 0): boolean {
   try {
@@ -14,13 +21,18 @@ export function signalGroup(pgid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-/** TERM to the group, KILL to what is left after `killAfterMs`; the pids that outlived even that. */
-export async function endGroup(pgid: number, killAfterMs: number): Promise<readonly number[]> {
-  signalGroup(pgid, "SIGTERM");
-  if (await isGone(pgid, killAfterMs)) return [];
+/** `first` to the group, KILL to what is left after `killAfterMs`; `survivors` outlived even that. */
+export async function endGroup(pgid: number, first: NodeJS.Signals, killAfterMs: number): Promise<Ending> {
+  const start = performance.now();
+  const ending = (signal: NodeJS.Signals, survivors: number[] = []): Ending => ({
+    signal,
+    waitMs: Math.round(performance.now() - start),
+    survivors,
+  });
+  signalGroup(pgid, first);
+  if (await isGone(pgid, first === "SIGKILL" ? afterKillMs : killAfterMs)) return ending(first);
   signalGroup(pgid, "SIGKILL");
-  if (await isGone(pgid, afterKillMs)) return [];
-  return membersOf(pgid);
+  return ending("SIGKILL", (await isGone(pgid, afterKillMs)) ? [] : membersOf(pgid));
 }
 
 async function isGone(pgid: number, withinMs: number): Promise<boolean> {

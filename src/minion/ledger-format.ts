@@ -20,7 +20,7 @@ import { MsaltError } from "../errors.ts";
 import { decodeTrusted, encode } from "../wire/codec.ts";
 import { type Jid, isJid } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
-import { runStates } from "../wire/loads.ts";
+import { killReport, runStates } from "../wire/loads.ts";
 
 const jid = z.custom<Jid>((value) => typeof value === "string" && isJid(value), "must be a jid");
 const time = z.number().nonnegative();
@@ -38,10 +38,10 @@ const recordSchema = z.discriminatedUnion("kind", [
     retcode: z.int().min(0).max(255),
     success: z.boolean(),
     out: z.string().max(64).optional(),
+    kill: killReport.optional(),
     ret: z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length <= limits.resultBytes, "too long"),
   }),
   z.strictObject({ kind: z.literal("ack"), jid }),
-  z.strictObject({ kind: z.literal("kill"), jid, notAfter: time }),
   z.strictObject({ kind: z.literal("time"), at: time }),
 ]);
 export type LedgerRecord = z.infer<typeof recordSchema>;

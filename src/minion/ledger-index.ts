@@ -4,10 +4,10 @@ import type { LedgerRecord, Place } from "./ledger-format.ts";
 const hourMs = 3_600_000;
 
 export interface Entry {
-  readonly state: "running" | "done" | "refused";
+  readonly state: "running" | "done";
   readonly fun: string;
   readonly notAfter: number;
-  /** Of the START, END or KILL that this state stands in. */
+  /** Of the START or END that this state stands in. */
   place: Place;
   acked: boolean;
 }
@@ -27,10 +27,8 @@ export class LedgerIndex {
     if (record.kind === "time") return;
     const { kind, jid } = record;
     if (kind === "ack") return this.acknowledge(jid);
-    if (kind === "kill" && this.entries.has(jid)) return;
-    const state = ({ start: "running", end: "done", kill: "refused" } as const)[kind];
-    const fun = kind === "kill" ? "" : record.fun;
-    this.entries.set(jid, { state, fun, notAfter: record.notAfter, place, acked: false });
+    const state = ({ start: "running", end: "done" } as const)[kind];
+    this.entries.set(jid, { state, fun: record.fun, notAfter: record.notAfter, place, acked: false });
     if (kind === "end") this.outbox.add(jid);
   }
 
@@ -44,8 +42,7 @@ export class LedgerIndex {
   forget(time: number, mayForget: (jid: Jid) => boolean): number {
     let live = 0;
     for (const [jid, { state, acked, notAfter, place }] of this.entries) {
-      const over = state === "refused" || (state === "done" && acked);
-      if (over && time > notAfter + hourMs && mayForget(jid)) this.entries.delete(jid);
+      if (state === "done" && acked && time > notAfter + hourMs && mayForget(jid)) this.entries.delete(jid);
       else live += place.size;
     }
     return live;

@@ -2,7 +2,7 @@
  * What this minion has promised about its jobs, on disk (DESIGN §7, P2, P3, W9). Per job:
  *
  *     no ──start──▶ running ──end──▶ done, in the outbox ──ack──▶ done ──an hour past its not-after──▶ forgotten
- *     no ──kill───▶ refused ──an hour past its not-after──▶ forgotten
+ * A job that is killed before it began gets its END without a START, and is not begun after that.
  *
  * Memory follows the file: a record changes a state only once it is synced, by the same `apply` that replays the file, so a
  * crash never shows a state that was not seen before it. On opening, `running` becomes `done` with a `lost` result. Calls that
@@ -13,7 +13,7 @@ import { randomBytes } from "../crypto/primitives.ts";
 import { MsaltError } from "../errors.ts";
 import { encode } from "../wire/codec.ts";
 import type { Jid } from "../wire/ids.ts";
-import type { RunState } from "../wire/loads.ts";
+import type { KillReport, RunState } from "../wire/loads.ts";
 import { LedgerFile, type LedgerFs } from "./ledger-file.ts";
 import type { Head, LedgerRecord } from "./ledger-format.ts";
 import { LedgerIndex } from "./ledger-index.ts";
@@ -33,12 +33,12 @@ export interface LedgerResult {
   readonly retcode: number;
   readonly success: boolean;
   readonly out?: string | undefined;
+  readonly kill?: KillReport | undefined;
   /** The encoded return value. */
   readonly ret: Uint8Array;
 }
 
-/** `refused`: killed before it began, so it must not begin. */
-export type Seen = "no" | "running" | "done" | "refused";
+export type Seen = "no" | "running" | "done";
 
 export interface LedgerOptions {
   /** The master's time, milliseconds since 1970; the ledger never goes below its own `highestTime`. */
@@ -66,8 +66,8 @@ export class Ledger {
   readonly warnings: readonly string[];
   readonly #now: () => number;
   readonly #index: LedgerIndex;
-  /** Jobs whose START, KILL or END is on its way to the disk. */
-  readonly #pending = new Map<Jid, "start" | "kill" | "end">();
+  /** Jobs whose START or END is on its way to the disk. */
+  readonly #pending = new Set<Jid>();
   /** Functions without effects, in memory only: jid to not-after. */
   readonly #remembered = new Map<Jid, number>();
   readonly #writer: LedgerWriter;
@@ -126,7 +126,6 @@ export class Ledger {
   seen(jid: Jid): Seen {
     const known = this.#index.entries.get(jid)?.state;
     if (known !== undefined) return known;
-    if (this.#pending.get(jid) === "kill") return "refused";
     return this.#pending.has(jid) || this.#remembered.has(jid) ? "running" : "no";
   }
 
@@ -153,18 +152,19 @@ export class Ledger {
   }
 
   /**
-   * The result is in the outbox when this resolves; when it rejects, call again. Works for a job that never started, too.
+   * The result is in the outbox when this resolves; when it rejects, call again. A job that never started is refused from
+   * then on; until when it might come is `couldCome`.
    * @throws MsaltError `ERR_DISK_FULL`, `ERR_STORE`, `ERR_INTERNAL` for a result that the format does not hold and for a
    * job that has one already.
    */
-  async end({ jid, fun, state, retcode, success, out, ret }: LedgerResult): Promise<void> {
+  async end({ jid, fun, state, retcode, success, out, kill, ret }: LedgerResult, couldCome?: number): Promise<void> {
     const entry = this.#index.entries.get(jid);
     if (entry?.state === "done" || this.#pending.has(jid)) {
       throw new MsaltError("ERR_INTERNAL", `job ${jid} has a result already, or is just being written`);
     }
     const at = this.#time();
-    const notAfter = entry?.notAfter ?? this.#remembered.get(jid) ?? at;
-    await this.#claimed(jid, { kind: "end", jid, fun, notAfter, at, state, retcode, success, out, ret });
+    const notAfter = entry?.notAfter ?? this.#remembered.get(jid) ?? couldCome ?? at;
+    await this.#claimed(jid, { kind: "end", jid, fun, notAfter, at, state, retcode, success, out, kill, ret });
     this.#remembered.delete(jid);
   }
 
@@ -172,12 +172,6 @@ export class Ledger {
   ack(jid: Jid): Promise<void> {
     if (this.#index.outbox.has(jid)) this.#writer.acknowledge(jid);
     return Promise.resolve();
-  }
-
-  /** From now on this job is refused; nothing happens when it has begun. @throws MsaltError `ERR_DISK_FULL`, `ERR_STORE`. */
-  async kill(jid: Jid, notAfter: number): Promise<void> {
-    if (this.#pending.get(jid) === "kill") await this.#writer.append({ kind: "kill", jid, notAfter });
-    else if (this.seen(jid) === "no") await this.#claimed(jid, { kind: "kill", jid, notAfter });
   }
 
   /** Call it now and then, as with each heartbeat: keeps the master's time on disk, at most once a minute. */
@@ -193,8 +187,9 @@ export class Ledger {
       if (entry?.state !== "done") return undefined;
       const record = await this.#writer.opened().record(entry.place);
       if (record.kind !== "end") throw new MsaltError("ERR_INTERNAL", `the ledger holds no result of job ${jid} there`);
-      const { fun, state, retcode, success, out, ret } = record;
-      return { jid, fun, state, retcode, success, ...(out !== undefined && { out }), ret };
+      const { fun, state, retcode, success, out, kill, ret } = record;
+      const more = { ...(out !== undefined && { out }), ...(kill !== undefined && { kill }) };
+      return { jid, fun, state, retcode, success, ...more, ret };
     });
   }
 
@@ -215,16 +210,12 @@ export class Ledger {
   #requireNew(jid: Jid): void {
     const seen = this.seen(jid);
     if (seen === "no") return;
-    const why = {
-      running: "it has begun already",
-      done: "it has run already",
-      refused: "it was killed before it began",
-    };
+    const why = { running: "it has begun already", done: "it has ended already" };
     throw new MsaltError("ERR_NOT_ALLOWED", `job ${jid} must not start: ${why[seen]}`);
   }
 
-  async #claimed(jid: Jid, record: LedgerRecord & { kind: "start" | "kill" | "end" }): Promise<void> {
-    this.#pending.set(jid, record.kind);
+  async #claimed(jid: Jid, record: LedgerRecord & { kind: "start" | "end" }): Promise<void> {
+    this.#pending.add(jid);
     try {
       await this.#writer.append(record);
     } finally {

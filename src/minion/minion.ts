@@ -5,7 +5,7 @@ import type { MinionConfig } from "../config/minion.ts";
 import { ensureOwnKeys, loadPin, loadSecret, savePin } from "../crypto/keystore.ts";
 import { verifyKeyRecord } from "../crypto/keys.ts";
 import { Signer, Verifier, equalBytes, randomBytes } from "../crypto/primitives.ts";
-import { messageOf } from "../errors.ts";
+import { MsaltError, messageOf } from "../errors.ts";
 import { gatherGrains } from "../grains/gather.ts";
 import { delay } from "../lib/backoff.ts";
 import { sleep } from "../lib/deadline.ts";
@@ -13,13 +13,17 @@ import { takeLock } from "../lib/lock-file.ts";
 import type { Log } from "../log/log.ts";
 import { builtins } from "../modules/registry.ts";
 import { zmqVersion } from "../transport/channel.ts";
+import { encode, requestScan } from "../wire/codec.ts";
 import type { KeyRecord } from "../wire/key-record.ts";
+import { limits } from "../wire/limits.ts";
+import { prescan } from "../wire/prescan.ts";
 import { MasterClock } from "./clock.ts";
 import { CommandRunner } from "./command.ts";
 import { enrol } from "./enrol.ts";
 import { Executor } from "./executor.ts";
 import { saveGrains } from "../config/grains-file.ts";
 import { Ledger } from "./ledger.ts";
+import { Live } from "./live.ts";
 import { type Link, Refused } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { Session } from "./session.ts";
@@ -64,6 +68,7 @@ class Minion {
   readonly #options: MinionOptions;
   readonly #record: KeyRecord;
   readonly #outbox: Outbox;
+  readonly #live: Live;
   readonly #executor: Executor;
   readonly #session: Session;
   readonly #changes: ReturnType<typeof onChange>;
@@ -81,6 +86,8 @@ class Minion {
     this.#changes = onChange(log);
     this.#custom = { ...config.grains, ...config.customGrains };
     this.#outbox = new Outbox(ledger, log);
+    const commands = new CommandRunner({}, (jid) => this.#live.grown(jid));
+    this.#live = new Live({ commands, log });
     const grains = (): Readonly<Record<string, unknown>> => this.#grains;
     this.#executor = new Executor({
       id: config.id,
@@ -88,7 +95,7 @@ class Minion {
       verifier: () => this.#verifier ?? new Verifier(record.sign),
       ledger,
       clock,
-      commands: new CommandRunner(),
+      commands,
       functions: builtins,
       allowed: config.allowedFunctions,
       log,
@@ -103,6 +110,8 @@ class Minion {
       },
       onStart: (jid) => void this.#link?.ask({ cmd: "job.start", jid }, 5000).catch(() => undefined),
       onResult: (jid) => this.#outbox.add(jid),
+      onOutput: (jid, want) => this.#live.want(jid, want),
+      onEnd: (jid) => this.#live.ended(jid),
     });
     this.#session = new Session({
       version,
@@ -116,6 +125,7 @@ class Minion {
       onLink: (link) => {
         this.#link = link;
         this.#outbox.use(link);
+        this.#live.use(link);
       },
       onReady: () => {
         log.info("connected to the master");
@@ -128,7 +138,7 @@ class Minion {
 
   async run(signal: AbortSignal): Promise<void> {
     const { config, log } = this.#options;
-    await this.#gather();
+    this.#grains = await this.#gather(this.#custom);
     this.#setMaster(loadPin(config.pkiDir));
     this.#options.onStarted();
     const stopped = new AbortController();
@@ -138,9 +148,12 @@ class Minion {
       signal.addEventListener("abort", () => resolve(), { once: true });
     });
     // The loop ends by itself only for what the operator must mend, such as a pin that contradicts the configuration.
-    await Promise.race([asked, connecting]);
-    log.info("stopping", { running: this.#executor.jids().length });
-    await this.#executor.stop(config.shutdownTimeoutMs);
+    try {
+      await Promise.race([asked, connecting]);
+    } finally {
+      log.info("stopping", { running: this.#executor.jids().length });
+      await this.#executor.stop(config.shutdownTimeoutMs);
+    }
     for (let waited = 0; !this.#outbox.empty && this.#link !== undefined && waited < 20; waited += 1)
       await sleep(100, undefined);
     stopped.abort();
@@ -149,16 +162,21 @@ class Minion {
 
   async #connect(signal: AbortSignal): Promise<void> {
     const { config } = this.#options;
-    const keys = {
-      box: loadSecret(config.pkiDir, "minion", "box"),
-      curve: loadSecret(config.pkiDir, "minion", "curve"),
-    };
+    // Read once: later there may be no descriptor to read them with.
+    const secret = (name: "sign" | "box" | "curve"): Uint8Array => loadSecret(config.pkiDir, "minion", name);
+    const keys = { box: secret("box"), curve: secret("curve") };
+    const signer = new Signer(secret("sign"));
     const bootId = randomBytes(8);
     let counter = 0;
     for (let failures = 0; !signal.aborted; failures += 1) {
       const host = config.masters[failures % config.masters.length] ?? "localhost";
       if (this.#master === undefined || failures >= failuresBeforeEnrolment * config.masters.length) {
-        const accepted = await this.#enrol(host, signal);
+        const accepted = await this.#enrol(host, signer, signal).catch((failure: unknown) => {
+          // What was in order once is the system's fault now (no descriptors, say), and ends no running job.
+          if (!this.#ready) throw failure;
+          this.#changes.warn("cannot ask on the enrolment port, trying again", { reason: messageOf(failure) });
+          return false;
+        });
         if (signal.aborted) return;
         if (accepted) failures = 0;
       }
@@ -185,7 +203,7 @@ class Minion {
   }
 
   /** Asks on the enrolment port; true when the master says that this key is accepted. */
-  async #enrol(host: string, signal: AbortSignal): Promise<boolean> {
+  async #enrol(host: string, signer: Signer, signal: AbortSignal): Promise<boolean> {
     const { config } = this.#options;
     // With a pin a closed enrolment port must not keep us from a master that works, nor one address from the next: a bounded
     // try, then on.
@@ -196,7 +214,7 @@ class Minion {
     const accepted = await enrol({
       host,
       port: config.enrollPort,
-      signer: new Signer(loadSecret(config.pkiDir, "minion", "sign")),
+      signer,
       record: this.#record,
       masterFinger: config.masterFinger,
       token: config.token,
@@ -225,26 +243,41 @@ class Minion {
     log.info("the master has new keys", { number: record.number });
   }
 
-  async #gather(): Promise<void> {
+  async #gather(custom: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>> {
     const { config, version } = this.#options;
     const master = config.masters[0] ?? "";
     const zmqversion = await zmqVersion();
-    this.#grains = await gatherGrains({ id: config.id, master, version, custom: { zmqversion, ...this.#custom } });
+    return gatherGrains({ id: config.id, master, version, custom: { zmqversion, ...custom } });
   }
 
   async #setGrains(change: Readonly<Record<string, unknown>>): Promise<void> {
     const { config } = this.#options;
     const merged = Object.entries({ ...this.#custom, ...change });
     const custom = Object.fromEntries(merged.filter(([, value]) => value !== undefined));
+    const grains = await this.#gather(custom);
+    checkGrains(grains);
     await saveGrains(config.grainsFile, custom);
     this.#custom = custom;
-    await this.#gather();
+    this.#grains = grains;
     await this.#link?.ask({ cmd: "grains", grains: { ...this.#grains } }, 5000);
   }
 
   async #fire(tag: string, data: Readonly<Record<string, unknown>>): Promise<void> {
     if (this.#link === undefined) throw new Error("not connected to a master");
     await this.#link.ask({ cmd: "event", tag, data: { ...data } }, 5000);
+  }
+}
+
+/** What the master would not take is not kept either. @throws MsaltError `ERR_FUNCTION_ARGS`. */
+function checkGrains(grains: Readonly<Record<string, unknown>>): void {
+  const load = encode({ cmd: "grains", grains });
+  const bad = (what: string): MsaltError => new MsaltError("ERR_FUNCTION_ARGS", `these grains cannot be sent: ${what}`);
+  if (load.length > limits.grainsBytes)
+    throw bad(`all of them are ${load.length} bytes, over the limit of ${limits.grainsBytes}`);
+  try {
+    prescan(load, requestScan);
+  } catch (failure) {
+    throw bad(messageOf(failure));
   }
 }
 

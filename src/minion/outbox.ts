@@ -64,9 +64,10 @@ export class Outbox {
   async #send(link: Link, jid: Jid): Promise<undefined> {
     const result = await this.#ledger.result(jid);
     if (result === undefined) return;
-    const { fun, state, retcode, success, out, ret } = result;
+    const { fun, state, retcode, success, out, kill, ret } = result;
     const hash = sha256(ret);
-    const meta = { cmd: "job.return", jid, fun, state, retcode, success, ...(out !== undefined && { out }) } as const;
+    const more = { ...(out !== undefined && { out }), ...(kill !== undefined && { kill }) };
+    const meta = { cmd: "job.return", jid, fun, state, retcode, success, ...more } as const;
     // A part that is not taken is asked for again; the bound only ends a master that never has enough.
     for (let offset = this.#have.get(jid) ?? 0, parts = 0; parts < 100; parts += 1) {
       const data = ret.subarray(offset, offset + limits.resultPartBytes);

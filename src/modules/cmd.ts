@@ -74,7 +74,8 @@ function endNote(
   const name = shown.length > 1000 ? `${shown.slice(0, 1000)}…` : shown;
   if (result.timedOut) return `${name} : Timed out after ${timeout} seconds${left}`;
   if (!signal.aborted) return undefined;
-  const how = result.signal === undefined ? `ended with ${result.retcode}` : `ended by ${result.signal}`;
+  const after = ` after ${(result.waitMs / 1000).toFixed(1)} s`;
+  const how = `${result.signal === undefined ? `ended with ${result.retcode}` : `ended by ${result.signal}`}${after}`;
   return `${name} : ${signal.reason === "timeout" ? "The job's time was up" : "Killed"}, ${how}${left}`;
 }
 

@@ -37,6 +37,8 @@ export interface CommandResult {
   readonly timedOut: boolean;
   /** Processes of its group that outlived KILL; looked for only when the group was told to end. */
   readonly survivors: readonly number[];
+  /** From the first signal to the end, ms; 0 when it was not told to end. */
+  readonly waitMs: number;
   /** Output over the cap was cut; the text says so at its end. */
   readonly cut: boolean;
 }

@@ -75,4 +75,44 @@ const killJob = declare({
   run: async ({ jid }, host) => send(host, jid, "SIGKILL"),
 });
 
-export const saltutilFunctions: readonly AnyFunction[] = [running, findJob, signalJob, termJob, killJob];
+function sendAll(host: Host, signal: NodeJS.Signals): string[] {
+  return host.running().map(({ jid }) => send(host, jid, signal));
+}
+
+const signalAllJobs = declare({
+  name: "saltutil.signal_all_jobs",
+  summary: "Send a signal to the processes of every other running job.",
+  examples: ["msalt '*' saltutil.signal_all_jobs 15"],
+  params: z.strictObject({ sig: z.string().describe("number or name") }),
+  effects: "some",
+  run: async ({ sig }, host) => sendAll(host, signalNamed(sig)),
+});
+
+const termAllJobs = declare({
+  name: "saltutil.term_all_jobs",
+  summary: "Send TERM to the processes of every other running job.",
+  examples: ["msalt '*' saltutil.term_all_jobs"],
+  params: z.strictObject({}),
+  effects: "some",
+  run: async (_args, host) => sendAll(host, "SIGTERM"),
+});
+
+const killAllJobs = declare({
+  name: "saltutil.kill_all_jobs",
+  summary: "Send KILL to the processes of every other running job; each still returns what it had printed.",
+  examples: ["msalt '*' saltutil.kill_all_jobs"],
+  params: z.strictObject({}),
+  effects: "some",
+  run: async (_args, host) => sendAll(host, "SIGKILL"),
+});
+
+export const saltutilFunctions: readonly AnyFunction[] = [
+  running,
+  findJob,
+  signalJob,
+  termJob,
+  killJob,
+  signalAllJobs,
+  termAllJobs,
+  killAllJobs,
+];

@@ -63,13 +63,13 @@ export const jobs: readonly Runner[] = [
     params: ["jid"],
     run: async ({ arg }, { call, returns }) => {
       const jid = jidOf(arg);
-      const { job, reason } = await call("job.record", { jid });
+      const { job, stop } = await call("job.record", { jid });
       const result: Record<string, unknown> = {};
       for await (const { id, target, value } of returns(jid)) {
         result[id] = { retcode: target.retcode, return: value, success: target.success };
       }
       const minions = { Minions: job.minions, Result: result };
-      return { [jid]: { ...jobFields(job), ...minions, ...(reason !== undefined && { Reason: reason }) } };
+      return { [jid]: { ...jobFields(job), ...minions, ...(stop !== undefined && { Stopped: stop.reason }) } };
     },
   },
   {

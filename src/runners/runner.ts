@@ -31,7 +31,7 @@ export interface Runner {
 }
 
 /** A job under the field names of Salt's job runners. */
-export function jobFields({ arg, fun, jid, tgt, tgtType, user, options }: Job): Record<string, unknown> {
+export function jobFields({ arg, fun, jid, tgt, tgtType, user, options }: Omit<Job, "minions">): Record<string, unknown> {
   return {
     Arguments: arg,
     Function: fun,

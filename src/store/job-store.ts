@@ -1,4 +1,4 @@
-import type { Job, Target } from "../job/types.ts";
+import type { Job, Stop, Target } from "../job/types.ts";
 import type { Jid, KeyId, MinionId } from "../wire/ids.ts";
 
 /** One change of the record. A batch of them is one transaction. */
@@ -14,7 +14,8 @@ export type Write =
       readonly ret: Uint8Array;
       readonly at: number;
     }
-  | { readonly kind: "end"; readonly jid: Jid; readonly at: number; readonly reason?: string }
+  | { readonly kind: "stop"; readonly jid: Jid; readonly stop: Stop }
+  | { readonly kind: "end"; readonly jid: Jid; readonly at: number }
   | { readonly kind: "minion"; readonly minion: MinionRow }
   | {
       readonly kind: "grains";
@@ -36,9 +37,15 @@ export interface MinionRow {
 
 export interface JobRecord {
   readonly job: Job;
-  /** When and why it ended; undefined while a target is open. */
+  /** Undefined while a target is open. */
   readonly ended?: number;
-  readonly reason?: string;
+  readonly stop?: Stop;
+}
+
+/** A job in a list: without the names of its targets, of which there may be many. */
+export interface JobLine extends Omit<JobRecord, "job"> {
+  readonly job: Omit<Job, "minions">;
+  readonly targets: number;
 }
 
 /** A second, different result that came for a target. */
@@ -72,7 +79,7 @@ export interface JobStore {
   /** Jobs that have not ended, oldest first. */
   openJobs(): Promise<readonly JobRecord[]>;
   /** Newest first, strictly older than `before`. */
-  jobs(before: Jid | undefined, limit: number): Promise<readonly JobRecord[]>;
+  jobs(before: Jid | undefined, limit: number): Promise<readonly JobLine[]>;
   minions(): Promise<readonly MinionRow[]>;
   grains(id: MinionId): Promise<Readonly<Record<string, unknown>> | undefined>;
   /** The highest jid ever given, also of purged jobs. */

@@ -84,6 +84,11 @@ export class Places {
     });
   }
 
+  /** How many minions a packed list names. */
+  listSize(jid: Jid, packed: unknown): number {
+    return unseal(packed, keySeed(jid), `the targets of job ${jid}`).length / Uint32Array.BYTES_PER_ELEMENT;
+  }
+
   /** The transaction is over: what was learnt in it is true, or is forgotten. */
   settle(isWritten: boolean): void {
     if (!isWritten) {

@@ -22,8 +22,11 @@ const first = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
+/** When and why a job was stopped. */
+const stops = "ALTER TABLE jobs ADD COLUMN stopping BLOB;";
+
 /** The script at index n brings a record of version n to n + 1; `PRAGMA user_version` says which one a file has. */
-export const migrations: readonly string[] = [first];
+export const migrations: readonly string[] = [first, stops];
 
 /** `msal` in ASCII: tells our record from any other SQLite file. */
 export const applicationId = 0x6d73616c;

@@ -1,9 +1,9 @@
-import type { Job, Target } from "../job/types.ts";
+import type { Job, Stop, Target } from "../job/types.ts";
 import { isJid, type Jid, type MinionId } from "../wire/ids.ts";
 import { MsaltError } from "../errors.ts";
 import { Connection } from "./connection.ts";
 import { type Row, openDatabase } from "./database.ts";
-import type { Conflict, JobRecord, JobStore, MinionRow, TargetPage, Write } from "./job-store.ts";
+import type { Conflict, JobLine, JobRecord, JobStore, MinionRow, TargetPage, Write } from "./job-store.ts";
 import { type Place, Places } from "./places.ts";
 import { eraseSlice } from "./purge.ts";
 import { keySeed, pack, placeSeed, seal, sumBytes, unpack, unseal } from "./rows.ts";
@@ -90,11 +90,20 @@ class SqliteStore implements JobStore {
   }
 
   async openJobs(): Promise<readonly JobRecord[]> {
-    return this.#records("SELECT * FROM jobs WHERE ending IS NULL ORDER BY jid");
+    return this.#db.read(() =>
+      this.#db.all("SELECT * FROM jobs WHERE ending IS NULL ORDER BY jid").map((row) => this.#record(row)),
+    );
   }
 
-  async jobs(before: Jid | undefined, limit: number): Promise<readonly JobRecord[]> {
-    return this.#records("SELECT * FROM jobs WHERE jid < ? ORDER BY jid DESC LIMIT ?", before ?? "9", limit);
+  async jobs(before: Jid | undefined, limit: number): Promise<readonly JobLine[]> {
+    return this.#db.read(() => {
+      const sql = "SELECT * FROM jobs WHERE jid < ? ORDER BY jid DESC LIMIT ?";
+      return this.#db.all(sql, before ?? "9", limit).map((row) => {
+        const jid = String(row["jid"]) as Jid;
+        const job = unpack<Omit<Job, "minions">>(row["body"], keySeed(jid), `job ${jid}`);
+        return { job, targets: this.#places.listSize(jid, row["minions"]), ...endOf(jid, row) };
+      });
+    });
   }
 
   async minions(): Promise<readonly MinionRow[]> {
@@ -155,8 +164,13 @@ class SqliteStore implements JobStore {
         return;
       }
       case "end": {
-        const { jid, at, reason } = write;
-        this.#db.run("UPDATE jobs SET ending = ? WHERE jid = ?", pack({ ended: at, reason }, keySeed(jid)), jid);
+        const { jid, at } = write;
+        this.#db.run("UPDATE jobs SET ending = ? WHERE jid = ?", pack({ ended: at }, keySeed(jid)), jid);
+        return;
+      }
+      case "stop": {
+        const { jid, stop } = write;
+        this.#db.run("UPDATE jobs SET stopping = ? WHERE jid = ?", pack(stop, keySeed(jid)), jid);
         return;
       }
       case "minion": {
@@ -226,16 +240,10 @@ class SqliteStore implements JobStore {
     return { last, more: Number(sizes.at(-1)?.["place"]) > last || sizes.length === scannedTargets };
   }
 
-  #records(sql: string, ...values: (string | number)[]): JobRecord[] {
-    return this.#db.read(() => this.#db.all(sql, ...values).map((row) => this.#record(row)));
-  }
-
   #record(row: Row): JobRecord {
     const jid = String(row["jid"]) as Jid;
     const body = unpack<Omit<Job, "minions">>(row["body"], keySeed(jid), `job ${jid}`);
-    const job = { ...body, minions: this.#places.unpackList(jid, row["minions"]) };
-    if (row["ending"] === null) return { job };
-    return { job, ...unpack<Omit<JobRecord, "job">>(row["ending"], keySeed(jid), `the end of job ${jid}`) };
+    return { job: { ...body, minions: this.#places.unpackList(jid, row["minions"]) }, ...endOf(jid, row) };
   }
 
   #transaction<T>(work: () => T): T {
@@ -248,6 +256,14 @@ class SqliteStore implements JobStore {
       this.#places.settle(isWritten);
     }
   }
+}
+
+/** When a job ended and why it was stopped, where it did and was. */
+function endOf(jid: Jid, { ending, stopping }: Row): Pick<JobRecord, "ended" | "stop"> {
+  return {
+    ...(ending !== null && unpack<{ ended: number }>(ending, keySeed(jid), `the end of job ${jid}`)),
+    ...(stopping !== null && { stop: unpack<Stop>(stopping, keySeed(jid), `the stop of job ${jid}`) }),
+  };
 }
 
 function targetOf({ job, minions }: Place, row: Row): Target {

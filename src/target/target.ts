@@ -5,40 +5,135 @@ import { compileRegex } from "../lib/regex.ts";
 import type { MinionId } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
 import type { TargetType } from "../wire/local.ts";
+import { compileCidr } from "./cidr.ts";
+import { compileCompound, parseWord } from "./compound.ts";
+import { compileData, type Data } from "./data.ts";
+import { expandNodegroup, type Nodegroups } from "./nodegroups.ts";
+
+/** An accepted minion and what it has reported of itself. */
+export interface Candidate {
+  readonly id: MinionId;
+  readonly grains?: Data | undefined;
+  readonly pillar?: Data | undefined;
+}
+
+export interface TargetOptions {
+  /** Between the levels of grain and pillar paths; default `:`. */
+  readonly delimiter?: string | undefined;
+  readonly nodegroups?: Nodegroups | undefined;
+}
 
 export interface Resolved {
-  /** In the order of `accepted`. */
+  /** In the order of the candidates. */
   readonly minions: MinionId[];
   /** Names in a list that are no accepted minion, each once, in the order given. */
   readonly missing: string[];
 }
 
+type Test = (candidate: Candidate) => boolean;
+
 /**
- * The accepted minions that a target names.
+ * The candidates that a target names.
  * @throws MsaltError `ERR_TARGET_INVALID` for what is too long, has too many names, or is no expression of its type.
  */
-export function resolveTarget(tgt: string, tgtType: TargetType, accepted: readonly MinionId[]): Resolved {
+export function resolveTarget(
+  tgt: string,
+  tgtType: TargetType,
+  candidates: readonly Candidate[],
+  options: TargetOptions = {},
+): Resolved {
   if (Buffer.byteLength(tgt) > limits.targetBytes) {
     throw new MsaltError("ERR_TARGET_INVALID", `the target is longer than ${limits.targetBytes} bytes`);
   }
-  if (tgtType !== "list") {
-    const matches = tgtType === "glob" ? compileGlob(tgt) : compileRegex(tgt);
-    return { minions: accepted.filter((id) => matches(id)), missing: [] };
+  const named = new Set<string>();
+  const test = compileTarget(tgt, tgtType, options, named);
+  const minions = candidates.filter(test).map(({ id }) => id);
+  if (named.size === 0) return { minions, missing: [] };
+  const known: ReadonlySet<string> = new Set(candidates.map(({ id }) => id));
+  return { minions, missing: [...named].filter((name) => !known.has(name)) };
+}
+
+/** @param named takes the names of lists: who is listed must answer, key or not */
+function compileTarget(tgt: string, tgtType: TargetType, options: TargetOptions, named: Set<string>): Test {
+  const { delimiter = ":", nodegroups = {} } = options;
+  switch (tgtType) {
+    case "glob": {
+      const matches = compileGlob(tgt);
+      return ({ id }) => matches(id);
+    }
+    case "pcre": {
+      const matches = compileRegex(tgt);
+      return ({ id }) => matches(id);
+    }
+    case "list":
+      return compileList(tgt, named);
+    case "grain":
+    case "grain_pcre": {
+      const matches = compileData(tgt, delimiter, tgtType === "grain" ? "glob" : "regex");
+      return ({ grains }) => grains !== undefined && matches(grains);
+    }
+    case "pillar":
+    case "pillar_pcre": {
+      const matches = compileData(tgt, delimiter, tgtType === "pillar" ? "glob" : "regex");
+      return ({ pillar }) => pillar !== undefined && matches(pillar);
+    }
+    case "ipcidr": {
+      const matches = compileCidr(tgt);
+      return ({ grains }) => matches({ ipv4: textsOf(grains?.["ipv4"]), ipv6: textsOf(grains?.["ipv6"]) });
+    }
+    case "nodegroup":
+      return compileWords(expandNodegroup(tgt, nodegroups), nodegroups, named);
+    case "compound":
+      return compileWords(tgt.split(/\s+/).filter(Boolean), nodegroups, named);
   }
-  const names = listed(tgt);
+}
+
+function compileWords(words: readonly string[], nodegroups: Nodegroups, named: Set<string>): Test {
+  if (words.length > limits.targetTerms) {
+    const text = `the target has ${words.length} words, at most ${limits.targetTerms} allowed`;
+    throw new MsaltError("ERR_TARGET_INVALID", text);
+  }
+  const expanded = words.flatMap((word) => {
+    const { engine, pattern } = parseWord(word);
+    return engine === "N" ? expandNodegroup(pattern, nodegroups) : [word];
+  });
+  return compileCompound<Candidate>(expanded, (word, negated) => {
+    const { engine, delimiter, pattern } = parseWord(word);
+    const type = engine === undefined ? "glob" : engines[engine];
+    if (type === undefined) {
+      throw new MsaltError("ERR_TARGET_INVALID", `${word}: targets of type ${engine}@ are not supported`);
+    }
+    // Who is excluded by name need not be there.
+    return compileTarget(pattern, type, { delimiter }, negated ? new Set() : named);
+  });
+}
+
+const engines: Readonly<Partial<Record<string, TargetType>>> = {
+  G: "grain",
+  P: "grain_pcre",
+  I: "pillar",
+  J: "pillar_pcre",
+  L: "list",
+  S: "ipcidr",
+  E: "pcre",
+};
+
+function compileList(tgt: string, named: Set<string>): Test {
+  const names = new Set(namesOf(tgt));
   if (names.size > limits.targetTerms) {
     const text = `the target lists ${names.size} minions, at most ${limits.targetTerms} allowed`;
     throw new MsaltError("ERR_TARGET_INVALID", text, { hint: "use a glob or -E in place of a list" });
   }
-  const known: ReadonlySet<string> = new Set(accepted);
-  return {
-    minions: accepted.filter((id) => names.has(id)),
-    missing: [...names].filter((name) => !known.has(name)),
-  };
+  for (const name of names) named.add(name);
+  return ({ id }) => names.has(id);
 }
 
 /** As Salt: with a comma anywhere, blanks mean nothing; without one, they separate. */
-function listed(tgt: string): ReadonlySet<string> {
+function namesOf(tgt: string): string[] {
   const names = tgt.includes(",") ? tgt.replaceAll(" ", "").split(",") : tgt.split(/\s+/);
-  return new Set(names.filter((name) => name !== ""));
+  return names.filter((name) => name !== "");
+}
+
+function textsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((each) => typeof each === "string") : [];
 }

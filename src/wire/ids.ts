@@ -56,6 +56,11 @@ function microsOf(jid: Jid): number {
   return millis * 1000 + part(17, 20);
 }
 
+/** When a jid was given, milliseconds since 1970. */
+export function timeOf(jid: Jid): number {
+  return Math.floor(microsOf(jid) / 1000);
+}
+
 /** `2026, Nov 21 02:06:34.330961`, as Salt's runners print a jid's time. */
 export function formatJidTime(jid: Jid): string {
   const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -10,6 +10,12 @@ export const limits = {
   resultBytes: 8 * 1_048_576,
   /** Inbound on 4505: a subscription, nothing else. */
   subscriptionBytes: 4096,
+  /** One part of live output. A follower is sent so much more than it has shown, and no run shows more than `outputBytes` live. */
+  outputPartBytes: 131_072,
+  outputWindowBytes: 524_288,
+  outputBytes: 8 * 1_048_576,
+  /** Live output kept on the master's disk for followers, of all runs. */
+  outputSpoolBytes: 1024 * 1_048_576,
   receiveHighWaterMark: 16,
   handshakeMs: 5000,
   zmtpHeartbeatMs: 10_000,

@@ -36,6 +36,14 @@ const count = z.int().min(0);
 export const runStates = ["succeeded", "failed", "timed_out", "killed", "lost"] as const;
 export type RunState = (typeof runStates)[number];
 
+/** How a run was ended from outside: the signal that did it, how long that took, and which processes outlived even KILL. */
+export const killReport = z.strictObject({
+  signal: z.string().max(16).optional(),
+  waitMs: count,
+  survivors: z.array(z.int()).max(100),
+});
+export type KillReport = z.infer<typeof killReport>;
+
 const schemas = {
   hello: z.strictObject({
     cmd: z.literal("hello"),
@@ -56,11 +64,22 @@ const schemas = {
     state: z.enum(runStates),
     /** Outputter that the function asks for. */
     out: z.string().max(64).optional(),
+    /** Of a run that was killed or whose time was up. */
+    kill: killReport.optional(),
     /** The encoded return value: `data` are its bytes from `offset` on, `total` long in all, `sha256` over the whole. */
     total: z.int().min(1).max(limits.resultBytes),
     offset: count,
     sha256: bytes(32, 32),
     data: bytes(limits.resultPartBytes),
+  }),
+  /** What a run has printed so far, as it came: `data` from byte `offset` on. */
+  "job.output": z.strictObject({
+    cmd: z.literal("job.output"),
+    jid,
+    offset: count,
+    data: bytes(limits.outputPartBytes),
+    /** With the last part: bytes of live output in all. What was printed beyond the cap is not among them. */
+    total: count.optional(),
   }),
   heartbeat: z.strictObject({
     cmd: z.literal("heartbeat"),
@@ -97,6 +116,8 @@ export interface Replies {
   "job.start": { time: number };
   /** `have`: bytes of the result that the master holds; the next part starts there. `stored`: all of it, durably. */
   "job.return": { have: number; stored: boolean };
+  /** The master has the first `have` bytes and takes up to byte `want` for now; 0: nobody follows. */
+  "job.output": { have: number; want: number };
   heartbeat: { time: number; known: boolean; outstanding: number };
   grains: Record<string, never>;
   event: Record<string, never>;

@@ -4,7 +4,7 @@
  * the secret file in the 0700 socket folder is an operator; `user` is what the client says it is.
  */
 import * as z from "zod";
-import type { Job, Target } from "./job.ts";
+import type { Job, Stop, Target } from "./job.ts";
 import { type Jid, isJid, isMinionId, type MinionId } from "./ids.ts";
 import { limits } from "./limits.ts";
 import { type KeyReplies, keyChange, keyList, keyToken } from "./keys.ts";
@@ -14,21 +14,56 @@ const jid = z.custom<Jid>((value) => typeof value === "string" && isJid(value), 
 const minionId = z.custom<MinionId>((value) => typeof value === "string" && isMinionId(value), "must be a minion id");
 const millis = z.int().min(0);
 
-const targetTypes = ["glob", "list", "pcre"] as const;
+const targetTypes = [
+  "glob",
+  "list",
+  "pcre",
+  "grain",
+  "grain_pcre",
+  "pillar",
+  "pillar_pcre",
+  "ipcidr",
+  "nodegroup",
+  "compound",
+] as const;
 export type TargetType = (typeof targetTypes)[number];
 
+const target = {
+  tgt: z.string().max(limits.targetBytes),
+  tgtType: z.enum(targetTypes),
+  /** Between the levels of grain and pillar paths. */
+  delimiter: z.string().min(1).max(16).optional(),
+};
+
 const schemas = {
+  /** Who would be hit. */
+  "target.resolve": z.strictObject(target),
   publish: z.strictObject({
-    tgt: z.string().max(limits.targetBytes),
-    tgtType: z.enum(targetTypes),
+    ...target,
     fun: z.string().min(1).max(256),
     arg: z.array(z.unknown()),
     words: z.array(z.string()).optional(),
     user: z.string().max(128),
     waitMs: millis,
     timeoutMs: millis.optional(),
+    /** How long an absent target may still begin. Default: `waitMs` and 60 s. */
+    ttlMs: millis.optional(),
+    /** So many of the targets, picked at random, the connected ones first. */
+    subset: z.int().min(1).optional(),
+    parallel: z.union([z.int().min(1), z.strictObject({ percent: z.number().positive() })]).optional(),
+    /** From `limit` targets on, `size` of them at once where `parallel` says nothing. */
+    batchSafe: z.strictObject({ limit: z.int().min(2), size: z.int().min(1) }).optional(),
+    batchWaitMs: millis.optional(),
+    failCount: z.int().min(-1).optional(),
+    failRate: z.number().min(0).max(1).optional(),
+    failKill: z.literal(true).optional(),
+    follow: z.literal(true).optional(),
     metadata: z.record(z.string(), z.unknown()).optional(),
   }),
+  /** Ends a job: what waits is skipped, what runs gets the signal (default TERM), then KILL. */
+  "job.kill": z.strictObject({ jid, signal: z.int().min(1).max(64).optional(), user: z.string().max(128) }),
+  /** Live output of these targets, each from the byte it has been shown up to; waits a moment when there is none. */
+  "job.output": z.strictObject({ jid, from: z.record(minionId, z.int().min(0)) }),
   /** The job and the states of its targets. */
   "job.record": z.strictObject({ jid }),
   /** Results, page by page. */
@@ -65,20 +100,39 @@ export interface Presence {
 export interface JobView {
   readonly job: Job;
   readonly ended?: number;
-  readonly reason?: string;
+  /** It begins no more targets. */
+  readonly stop?: Stop;
   /** Number of the last event of this job: a tail goes on behind it. Numbers of another `bus` do not compare. */
   readonly sequence: number;
   readonly bus: string;
+}
+
+/** One line of a list of jobs: without its targets' names, of which there may be many. */
+export interface JobSummary {
+  readonly job: Omit<Job, "minions">;
+  readonly targets: number;
+  readonly ended?: number;
+  readonly stop?: Stop;
 }
 
 /** One target as clients see it: its record, and for an open one what is known of the link. */
 export type TargetView = Target & { readonly link?: Omit<Presence, "id"> };
 
 export interface LocalReplies {
-  publish: { jid: Jid; minions: MinionId[]; missing: string[] };
+  /** `others`: accepted minions that the target does not name. */
+  "target.resolve": { minions: Presence[]; missing: string[]; others: MinionId[] };
+  /** `parallel`: how many at once, when not all. */
+  publish: { jid: Jid; minions: MinionId[]; missing: string[]; parallel?: number };
+  /** How many targets were skipped, and who was told to end its run; both empty when the job had ended before. */
+  "job.kill": { skipped: number; told: MinionId[] };
+  /** `done`: of these nothing more will come; `total` is what they showed in all, unless nobody knows. */
+  "job.output": {
+    parts: { id: MinionId; offset: number; data: Uint8Array }[];
+    done: { id: MinionId; total?: number }[];
+  };
   "job.record": JobView & { targets: TargetView[] };
   "job.returns": { targets: Target[]; next?: number };
-  "job.list": { jobs: JobView[] };
+  "job.list": { jobs: JobSummary[] };
   "job.active": { jobs: (JobView & { targets: TargetView[] })[] };
   "minion.list": { minions: Presence[] };
   "event.fire": Record<string, never>;

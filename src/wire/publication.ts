@@ -62,7 +62,7 @@ export function parsePublication(frame: Uint8Array): PublicationFrame {
 const jid = z.custom<Jid>((value) => typeof value === "string" && isJid(value), "must be a jid of 20 digits");
 const millis = z.int().min(0);
 
-/** What the controller signs for each target: run this, or end that. Times are the master's, ms since 1970. */
+/** What the controller signs for each target: run this, end that, show more of it. Times are the master's, ms since 1970. */
 const orderSchema = z.discriminatedUnion("order", [
   z.strictObject({
     order: z.literal("run"),
@@ -80,8 +80,13 @@ const orderSchema = z.discriminatedUnion("order", [
     not_after: millis,
     /** Kill the run after so many milliseconds; none when absent. */
     timeout: millis.optional(),
+    /** Send what it prints as it comes, up to this byte (`job.output`). */
+    output: millis.optional(),
   }),
+  /** End it: this signal to its process groups, KILL to what is left 2 s later. Refuse it if it comes before `not_after`. */
   z.strictObject({ order: z.literal("kill"), jid, signal: z.int().min(1).max(64), not_after: millis }),
+  /** Somebody follows: send what it has printed and prints, up to byte `want`. */
+  z.strictObject({ order: z.literal("output"), jid, want: millis, not_after: millis }),
 ]);
 export type Order = z.infer<typeof orderSchema>;
 export type RunOrder = Extract<Order, { order: "run" }>;

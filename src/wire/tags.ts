@@ -9,6 +9,8 @@ export const tags = {
   jobNew: (jid: Jid) => `salt/job/${jid}/new` as const,
   jobStart: (jid: Jid, id: MinionId) => `salt/job/${jid}/start/${id}` as const,
   jobRet: (jid: Jid, id: MinionId) => `salt/job/${jid}/ret/${id}` as const,
+  /** No more targets begin: the failure budget is spent, or it was killed; not one of Salt's. */
+  jobStop: (jid: Jid) => `salt/job/${jid}/stop` as const,
   /** All targets are terminal; not one of Salt's. */
   jobEnd: (jid: Jid) => `salt/job/${jid}/end` as const,
   /** Prefix of everything that a job's follower wants. */

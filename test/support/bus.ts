@@ -184,6 +184,20 @@ export class Bus implements AsyncDisposable {
     return this.spawn("msalt", ...args).exit;
   }
 
+  /** What a tool writes when it runs on a terminal. */
+  async onTerminal(tool: string, ...args: string[]): Promise<string> {
+    const words = [process.execPath, join(dist, `${tool}.js`), "--root-dir", this.masterRoot, ...args];
+    const command = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+    const child = spawn("script", ["-qec", `stty cols 100; ${command}`, "/dev/null"], {
+      env: { ...process.env, TERM: "xterm" },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let text = "";
+    child.stdout.on("data", (data: Buffer) => (text += data.toString()));
+    await new Promise((resolve) => child.once("close", resolve));
+    return text;
+  }
+
   run(...args: string[]): Promise<Result> {
     return this.spawn("msalt-run", ...args).exit;
   }

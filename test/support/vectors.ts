@@ -22,3 +22,20 @@ function revive(value: unknown): unknown {
   }
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, revive(member)]));
 }
+
+interface Fleet {
+  readonly minions: Readonly<Record<string, { readonly grains: unknown; readonly pillar: unknown }>>;
+  readonly nodegroups: Readonly<Record<string, string | string[]>>;
+}
+
+/** The invented machines that target vectors speak of. */
+export function readFleet(): Fleet {
+  return revive(JSON.parse(readFileSync(join(folder, "fleet.json"), "utf8"))) as Fleet;
+}
+
+/** `<file> <n>` of each golden case that docs/salt-differences.md lists. */
+export function readDifferences(): ReadonlySet<string> {
+  const text = readFileSync(join(folder, "../../docs/salt-differences.md"), "utf8");
+  const rows = [...text.matchAll(/^\| ([a-z-]+) \| ([\d, ]+) \|/gm)];
+  return new Set(rows.flatMap(([, file, numbers]) => (numbers ?? "").split(", ").map((n) => `${file} ${n}`)));
+}

@@ -1,7 +1,7 @@
 import type { EventBus } from "../../event/bus.ts";
+import type { OpenJob } from "../../job/open-job.ts";
 import type { Target } from "../../job/types.ts";
 import { tags } from "../../wire/tags.ts";
-import type { OpenJob } from "./open-job.ts";
 
 export interface AnnouncerOptions {
   readonly bus: EventBus;
@@ -26,10 +26,10 @@ export class Announcer {
   }
 
   /** `salt/job/<jid>/ret/<id>` with Salt's fields; `raw` is the encoded return value. */
-  returned(open: OpenJob, fun: string, target: Target, raw: Uint8Array): void {
-    const { id, retcode = 1, success = false, state, out } = target;
-    const { jid, arg } = open.job;
-    const verdict = { retcode, success, state, ...(out !== undefined && { out }) };
+  returned(open: OpenJob, target: Target, raw: Uint8Array): void {
+    const { id, retcode = 1, success = false, state, out, kill } = target;
+    const { jid, fun, arg } = open.job;
+    const verdict = { retcode, success, state, ...(out !== undefined && { out }), ...(kill !== undefined && { kill }) };
     this.fire(open, tags.jobRet(jid, id), { cmd: "_return", id, jid, fun, fun_args: arg, ...verdict }, raw);
   }
 }

@@ -10,20 +10,24 @@ import { MsaltError, messageOf } from "../../errors.ts";
 import { EventBus, encodeEvent } from "../../event/bus.ts";
 import { type Running, tell } from "../../lib/child.ts";
 import { masterSockets } from "../../lib/sockets.ts";
+import { steadyClock } from "../../lib/steady-clock.ts";
 import type { Log } from "../../log/log.ts";
+import type { JobStore, MinionRow } from "../../store/job-store.ts";
 import { openSqliteStore } from "../../store/sqlite.ts";
 import { bindPublisher } from "../../transport/channel.ts";
 import { encodeKeyRecord } from "../../wire/key-record.ts";
-import type { KeyId, MinionId } from "../../wire/ids.ts";
+import { type KeyId, type MinionId, timeOf } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
 import { tags } from "../../wire/tags.ts";
 import { Committer } from "./committer.ts";
 import { Fronts } from "./fronts.ts";
 import { Jobs } from "./jobs.ts";
 import { type KeyChange, Keyring } from "./keyring.ts";
+import { LiveOutput } from "./live-output.ts";
 import { listenLocal } from "./local-server.ts";
 import { localHandlers } from "./local-commands.ts";
 import { MinionCommands } from "./minion-commands.ts";
+import { Orders } from "./orders.ts";
 import { Presence } from "./presence.ts";
 import { startRetention } from "./retention.ts";
 
@@ -31,10 +35,11 @@ const tickMs = 1000;
 const rememberMs = 60_000;
 
 export async function startController(config: MasterConfig, log: Log): Promise<Running> {
-  const now = Date.now;
   const sockets = masterSockets(config.sockDir);
   for (const dir of [config.sockDir, config.dataDir]) mkdirSync(dir, { recursive: true, mode: 0o700 });
   const store = await openSqliteStore(`${config.dataDir}/jobs.sqlite`);
+  const minions = await store.minions();
+  const now = steadyClock(await latestTime(store, minions), Date.now, () => performance.now());
   const signer = new Signer(loadSecret(config.pkiDir, "master", "sign"));
   const masterRecord = loadOwnRecord(config.pkiDir, "master");
   const busId = Buffer.from(randomBytes(8)).toString("hex");
@@ -55,28 +60,41 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
       [...keyring.accepted()].map(([keyId, { id }]) => [id, keyId] as const).toSorted(([a], [b]) => (a < b ? -1 : 1)),
     );
   let accepted = acceptedIds();
-  const presence = new Presence(now, ({ id }, connected) =>
-    fire(tags.presenceChange, { new: connected ? [id] : [], lost: connected ? [] : [id] }),
-  );
-  const rows = new Map((await store.minions()).map((row) => [row.id, row]));
-  for (const [id, keyId] of accepted) presence.of(id, keyId, rows.get(id));
+  const presence = new Presence(now, ({ id }, connected) => {
+    fire(tags.presenceChange, { new: connected ? [id] : [], lost: connected ? [] : [id] });
+    if (connected) jobs.connected(id);
+  });
+  const rows = new Map(minions.map((row) => [row.id, row]));
+  for (const [id, keyId] of accepted) presence.of(id, keyId, rows.get(id)).grains = await store.grains(id);
 
   // A record that can be neither written nor read: another start may do better than this process.
   const committer = new Committer(store, () => jobs.load().catch(() => process.exit(1)));
+  const orders = new Orders(signer);
   const jobs: Jobs = new Jobs({
     store,
     committer,
     bus,
     presence,
-    signer,
+    orders,
     now,
     busId,
+    log,
+    nodegroups: config.nodegroups,
     accepted: () => accepted,
     toPublisher: (message) => fronts.toPublisher(message),
   });
   await jobs.load();
+  const hasRoom = (share: number): boolean => freeShare(config.dataDir) > share;
+  const output = new LiveOutput({
+    dir: `${config.dataDir}/live`,
+    now,
+    find: (jid) => jobs.find(jid),
+    hasRoom: () => hasRoom(limits.diskRefuseJobs),
+    send: (jid, each) => void jobs.delivery.send(jid, [...each.keys()], (id) => each.get(id)),
+  });
   const minionCommands = new MinionCommands({
     jobs,
+    output,
     presence,
     committer,
     store,
@@ -86,7 +104,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     masterRecord: () => encodeKeyRecord(masterRecord),
     minionOf: (keyId) => keyring.byKeyId(keyId)?.id,
     toPublisher: (message) => fronts.toPublisher(message),
-    takesReturns: () => freeShare(config.dataDir) > limits.diskRefuseReturns,
+    takesReturns: () => hasRoom(limits.diskRefuseReturns),
   });
 
   const fronts = await Fronts.listen({
@@ -112,7 +130,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
         reply({ is: "enrolled", n: message.n, reply: answer ?? null });
       } else {
         const link = presence.find(keyring.byKeyId(message.keyId)?.id ?? ("" as MinionId));
-        if (link !== undefined && message.up && presence.adopt(link, message.topic)) jobs.resend(link.id);
+        if (link !== undefined && message.up && presence.adopt(link, message.topic)) jobs.delivery.resend(link.id);
         else presence.setLink(message.topic, message.up);
       }
     },
@@ -165,13 +183,13 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
       presence,
       store,
       fire,
-      busId,
+      output,
       ownFingerprint: formatFingerprint(fingerprintOf(masterRecord.sign)),
       accepted: () => accepted,
       committed: () => committer.commit([]).catch(() => undefined),
       keysSettled: async () => void (await Promise.all(pending)),
       checkDisk: () => {
-        if (freeShare(config.dataDir) < limits.diskRefuseJobs) {
+        if (!hasRoom(limits.diskRefuseJobs)) {
           throw new MsaltError(
             "ERR_DISK_FULL",
             `less than 5 % of the disk of ${config.dataDir} is free; no new job is accepted`,
@@ -195,6 +213,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
   const tick = setInterval(() => {
     presence.tick();
     keyring.tick();
+    output.tick();
     void jobs.tick().catch((failure: unknown) => log.warn("cannot end overdue jobs", { failure: messageOf(failure) }));
   }, tickMs);
   const stopRetention = startRetention({ store, keepMs: config.keepJobsMs, log, now });
@@ -213,6 +232,12 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
       await store.close();
     },
   };
+}
+
+/** The latest time that the record speaks of: this process must not name an earlier one. */
+async function latestTime(store: JobStore, minions: readonly MinionRow[]): Promise<number> {
+  const last = await store.lastJid();
+  return Math.max(last === undefined ? 0 : timeOf(last), ...minions.map(({ lastSeen = 0 }) => lastSeen));
 }
 
 /** Part of the file system under `dir` that is free, 0 to 1; 1 where it cannot be told. */

@@ -1,130 +1,148 @@
 /**
- * Every job's life (DESIGN §6). Open jobs are held in memory; each decision is made there by the pure state machine, written
- * in one group commit, and only then answered and announced (P1, P3). After a failed commit memory is read anew.
+ * Every job's life (DESIGN §6). Open jobs are held in memory; each decision is made there by the pure parts in `job`, written
+ * in one group commit, and only then answered, announced and sent out (P1, P3). After a failed commit memory is read anew.
  */
-import type { Signer } from "../../crypto/primitives.ts";
-import { MsaltError } from "../../errors.ts";
-import { advance, isTerminal, type TargetEvent } from "../../job/state.ts";
-import type { Job, Target } from "../../job/types.ts";
+import { MsaltError, messageOf } from "../../errors.ts";
+import { OpenJob, termSignal } from "../../job/open-job.ts";
+import { advance, isTerminal, notAfterOf, type TargetEvent } from "../../job/state.ts";
+import type { Stop, Target } from "../../job/types.ts";
+import { sleep } from "../../lib/deadline.ts";
+import type { Log } from "../../log/log.ts";
 import type { JobStore, Write } from "../../store/job-store.ts";
-import { resolveTarget } from "../../target/target.ts";
+import type { Nodegroups } from "../../target/nodegroups.ts";
+import { type Resolved, resolveTarget } from "../../target/target.ts";
 import { encode } from "../../wire/codec.ts";
-import type { ToFront } from "../../wire/front.ts";
-import { type Jid, type KeyId, type MinionId, nextJid } from "../../wire/ids.ts";
+import { type Jid, type MinionId, nextJid } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
-import type { Load, Replies } from "../../wire/loads.ts";
-import type { JobView, LocalLoad, TargetView } from "../../wire/local.ts";
-import { orderSignedBytes } from "../../wire/publication.ts";
+import type { Load } from "../../wire/loads.ts";
+import type { JobView, LocalLoad, LocalReplies, TargetView } from "../../wire/local.ts";
 import { tags } from "../../wire/tags.ts";
 import { Announcer, type AnnouncerOptions } from "./announcer.ts";
 import type { Committer } from "./committer.ts";
-import { type OpenJob, openJob, step } from "./open-job.ts";
-import type { Presence } from "./presence.ts";
-import { checkArguments, jobOf } from "./submission.ts";
+import { Delivery, type DeliveryOptions } from "./delivery.ts";
+import { checkArguments, jobOf, subsetOf } from "./submission.ts";
 
 /** `job.start` of a run that began just before not-after may still be on its way. */
 const startGraceMs = 5000;
 /** A run whose minion has been away for so long is given up. */
 const lostAfterMs = 3_600_000;
-/** A run longer than 200 ms reports its start, so a silent one of this age may never have arrived. */
-const lostPublicationMs = 3000;
 /** Several heartbeats: a result may be on its way while the run is no longer named. */
 const unheardMs = 60_000;
-const signSlice = 64;
+/** What a minion was last seen is remembered to the minute: seen so shortly before a job, it may have got it. */
+const seenSlackMs = 90_000;
+const retryMs = 1000;
 
-export interface JobsOptions extends AnnouncerOptions {
+export interface JobsOptions extends AnnouncerOptions, Omit<DeliveryOptions, "openOf" | "isCurrent"> {
   readonly store: JobStore;
   readonly committer: Committer;
-  readonly presence: Presence;
-  readonly signer: Signer;
-  readonly accepted: () => ReadonlyMap<MinionId, KeyId>;
-  readonly toPublisher: (message: ToFront) => void;
+  readonly log: Log;
+  readonly nodegroups: Nodegroups;
+}
+
+type Returned = Extract<TargetEvent, { is: "returned" }>;
+type GivenUp = Extract<TargetEvent, { reason: string }>;
+
+/** Rows that have moved, and the stop that moved them, if one did. */
+interface Change {
+  readonly moved: readonly Target[];
+  readonly at: number;
+  readonly stop?: Stop;
+  readonly announce?: () => void;
 }
 
 export class Jobs {
+  readonly delivery: Delivery;
   readonly #options: JobsOptions;
   readonly #open = new Map<Jid, OpenJob>();
-  /** Jobs that a minion may still have to start. */
-  readonly #outstanding = new Map<MinionId, Set<Jid>>();
+  /** Jobs in which a minion's target is not terminal. */
+  readonly #byMinion = new Map<MinionId, Set<Jid>>();
   readonly #announcer: Announcer;
   /** Runs that their minion did not name in its heartbeats, and since when. */
   readonly #unheard = new Map<string, number>();
-  /** The last order that a `sync` in several answers has handed out. */
-  readonly #synced = new Map<MinionId, Jid>();
+  /** Minions whose jobs are being given up because their key is gone: whoever has the name now gets none of them (P6). */
+  readonly #leaving = new Set<MinionId>();
+  readonly #planning = new Set<Jid>();
+  #loading: Promise<void> | undefined;
   #lastJid: Jid | undefined;
 
   constructor(options: JobsOptions) {
     this.#options = options;
     this.#announcer = new Announcer(options);
+    this.delivery = new Delivery({
+      ...options,
+      openOf: (id) => this.#openOf(id),
+      isCurrent: (open) => this.#open.get(open.job.jid) === open,
+    });
   }
 
-  /** Makes memory equal the store: at start, and after a commit that failed. */
-  async load(): Promise<void> {
-    const { store } = this.#options;
-    this.#open.clear();
-    this.#outstanding.clear();
-    const last = await store.lastJid();
-    if (this.#lastJid === undefined || (last !== undefined && last > this.#lastJid)) this.#lastJid = last;
-    for (const { job } of await store.openJobs()) this.#add(job, await store.targets(job.jid));
+  /** Makes memory equal the store: at start, and after a commit that failed. Whatever comes meanwhile waits. */
+  load(): Promise<void> {
+    this.#loading = this.#read().finally(() => (this.#loading = undefined));
+    return this.#loading;
   }
 
   /** Accepts a job: it is durable when this resolves (P1). */
-  async publish(load: LocalLoad<"publish">): Promise<{ jid: Jid; minions: MinionId[]; missing: string[] }> {
-    const { accepted, now, committer } = this.#options;
+  async publish(load: LocalLoad<"publish">): Promise<LocalReplies["publish"]> {
     checkArguments(load);
-    const { minions, missing } = resolveTarget(load.tgt, load.tgtType, [...accepted().keys()]);
+    await this.#loading;
+    const { accepted, now, presence, committer } = this.#options;
+    const keys = accepted();
+    const { minions: all, missing } = this.resolve(load);
+    const minions = load.subset === undefined ? all : subsetOf(all, load.subset, (id) => presence.isConnected(id));
     if (minions.length === 0 && missing.length === 0) {
       throw new MsaltError("ERR_NO_MATCH", "No minions matched the target. No command was sent, no jid was assigned.");
     }
     const created = now();
-    const jid = nextJid(now() * 1000 + (Math.floor(performance.now() * 1000) % 1000), this.#lastJid);
+    const jid = nextJid(created * 1000 + (Math.floor(performance.now() * 1000) % 1000), this.#lastJid);
     this.#lastJid = jid;
-    const { fun, arg, user, tgt, tgtType } = load;
     const job = jobOf(load, { jid, created, minions, missing });
-    const writes: Write[] = [{ kind: "job", job }];
+    const open = new OpenJob(job, []);
+    const { rows, send } = this.#plan(open, created);
+    const writes: Write[] = [{ kind: "job", job }, ...rowsOf(jid, rows)];
     if (minions.length === 0) writes.push({ kind: "end", jid, at: created });
     await committer.commit(writes);
-    const open = this.#add(job, []);
+    this.#add(open);
+    const { fun, arg, user, tgt, tgtType } = load;
     this.#announcer.fire(open, tags.jobNew(jid), { jid, tgt, tgt_type: tgtType, fun, arg, user, minions, missing });
-    if (minions.length === 0) this.#open.delete(jid);
-    else void this.#dispatch(open, minions);
-    return { jid, minions, missing };
+    // Keys that went while the commit ran: their jobs go to nobody (P6).
+    const gone = minions.filter((id) => accepted().get(id) !== keys.get(id));
+    const reason = "the key of this minion was deleted or rejected";
+    if (gone.length > 0) await this.#give(open, gone, { is: "expired", at: now(), reason });
+    if (open.openCount === 0) this.#finish(open);
+    else void this.delivery.publish(open, job.options.parallel === undefined ? minions : send);
+    const { parallel } = job.options;
+    return { jid, minions, missing, ...(parallel !== undefined && { parallel }) };
   }
 
-  /** The outstanding orders of one minion, oldest first, each with the signature for it alone. */
-  sync(id: MinionId, keyId: KeyId): Replies["sync"] {
-    const jobs: Replies["sync"]["jobs"] = [];
-    let bytes = 0;
-    let more = false;
-    const after = this.#synced.get(id);
-    let last: Jid | undefined;
-    for (const open of this.#outstandingOf(id)) {
-      if (after !== undefined && open.job.jid <= after) continue;
-      if (jobs.length >= limits.syncJobs || (jobs.length > 0 && bytes + open.order.length > limits.syncBytes)) {
-        more = true;
-        break;
-      }
-      bytes += open.order.length;
-      last = open.job.jid;
-      jobs.push({ body: open.order, signature: this.#sign(open, keyId) });
-      this.#step(open, id, { is: "sent" });
+  /** Who is meant, over the accepted keys and the grains that minions reported. @throws MsaltError `ERR_TARGET_INVALID`. */
+  resolve({ tgt, tgtType, delimiter }: LocalLoad<"target.resolve">): Resolved {
+    const { accepted, presence, nodegroups } = this.#options;
+    const candidates = [...accepted().keys()].map((id) => ({ id, grains: presence.find(id)?.grains }));
+    return resolveTarget(tgt, tgtType, candidates, { delimiter, nodegroups });
+  }
+
+  /**
+   * Ends a job for good: what waits is skipped, what runs is told to end, now and whenever it comes back.
+   * @throws MsaltError `ERR_UNKNOWN_JID`.
+   */
+  async kill({ jid, signal = termSignal, user }: LocalLoad<"job.kill">): Promise<LocalReplies["job.kill"]> {
+    await this.#loading;
+    const open = this.#open.get(jid);
+    if (open === undefined) {
+      await this.record(jid);
+      return { skipped: 0, told: [] };
     }
-    if (more && last !== undefined) this.#synced.set(id, last);
-    else this.#synced.delete(id);
-    return { jobs, more, time: this.#options.now() };
+    const at = this.#options.now();
+    const stop = { reason: `killed by ${user}`, ...open.stop, at, signal };
+    const skipped = this.#halt(open, stop);
+    await this.#settle(open, { moved: skipped, at, stop });
+    const told = [...open.targets.values()].filter(({ state }) => state === "sent" || state === "running");
+    return { skipped: skipped.length, told: told.map(({ id }) => id) };
   }
 
-  /** Publishes again what a minion may still have to start; its ledger knows what it has. */
-  resend(id: MinionId): void {
-    for (const open of this.#outstandingOf(id)) void this.#dispatch(open, [id]);
-  }
-
-  /** What a minion should ask for: never sent to it, or sent a while ago without any sign of a start (PUB may lose). */
-  outstanding(id: MinionId): number {
-    const old = this.#options.now() - lostPublicationMs;
-    return [...this.#outstandingOf(id)].filter(
-      ({ job, targets }) => targets.get(id)?.state === "waiting" || job.created < old,
-    ).length;
+  /** This minion's subscription works: batches that passed it over may want it. */
+  connected(id: MinionId): void {
+    for (const open of this.#openOf(id)) this.#pump(open);
   }
 
   /**
@@ -132,32 +150,32 @@ export class Jobs {
    * a function without effects is when its minion restarts. Its result would be kept as late.
    */
   async running(id: MinionId, jids: readonly Jid[]): Promise<void> {
+    await this.#loading;
     const { now } = this.#options;
     const alive = new Set(jids);
-    for (const open of this.#open.values()) {
-      if (open.targets.get(id)?.state !== "running") continue;
-      const name = `${open.job.jid}/${id}`;
+    for (const open of this.#openOf(id)) {
+      const state = open.targets.get(id)?.state;
+      const { jid } = open.job;
+      if (alive.has(jid) && (state === "sent" || state === "waiting")) await this.started(id, jid);
+      if (state !== "running") continue;
+      const name = `${jid}/${id}`;
       const since = this.#unheard.get(name) ?? now();
       this.#unheard.delete(name);
-      if (alive.has(open.job.jid) || jids.length >= 1000) continue;
+      if (alive.has(jid) || jids.length >= 1000) continue;
       if (since > now() - unheardMs) this.#unheard.set(name, since);
       else await this.#give(open, [id], { is: "lost", at: now(), reason: "the minion does not run it any more" });
-    }
-    for (const jid of jids) {
-      const open = this.#open.get(jid);
-      if (open?.targets.get(id)?.state === "sent" || open?.targets.get(id)?.state === "waiting")
-        await this.started(id, jid);
     }
   }
 
   /** @returns false when the job is not this minion's. */
   async started(id: MinionId, jid: Jid): Promise<boolean> {
+    await this.#ready(id);
     const open = this.#open.get(jid);
     if (open === undefined) return (await this.#ended(jid, id)) !== undefined;
     if (!open.targets.has(id)) return false;
-    const target = this.#step(open, id, { is: "started", at: this.#options.now() });
+    const target = this.#apply(open, id, { is: "started", at: this.#options.now() });
     if (target === undefined) return true;
-    await this.#options.committer.commit([{ kind: "target", jid, target }]);
+    await this.#options.committer.commit(rowsOf(jid, [target]));
     const { fun, tgt, tgtType, user } = open.job;
     this.#announcer.fire(open, tags.jobStart(jid, id), { id, jid, fun, tgt, tgt_type: tgtType, user });
     return true;
@@ -165,72 +183,100 @@ export class Jobs {
 
   /** Stores a whole result; resolves when it is durable. @returns false when the job is not this minion's or not known. */
   async returned(id: MinionId, load: Load<"job.return">, ret: Uint8Array): Promise<boolean> {
-    const { jid, retcode, success, state, out } = load;
-    const event: TargetEvent = {
-      is: "returned",
-      at: this.#options.now(),
-      state,
-      retcode,
-      success,
-      ...(out !== undefined && { out }),
-      ret,
-    };
+    await this.#ready(id);
+    const { jid, retcode, success, state, out, kill } = load;
+    const at = this.#options.now();
+    const said = { ...(out !== undefined && { out }), ...(kill !== undefined && { kill }) };
+    const event: Returned = { is: "returned", at, state, retcode, success, ...said, ret };
     const open = this.#open.get(jid);
     const target = open?.targets.get(id);
     if (open === undefined || (target !== undefined && isTerminal(target.state)))
       return this.#returnedAgain(id, jid, event);
     if (target === undefined) return false;
-    const next = this.#step(open, id, event);
+    const next = this.#apply(open, id, event);
     if (next === undefined) return true;
-    const writes: Write[] = [{ kind: "target", jid, target: next }];
-    if (open.openCount === 0) writes.push({ kind: "end", jid, at: event.at });
-    await this.#options.committer.commit(writes);
-    this.#announcer.returned(open, load.fun, next, ret);
-    this.#finish(open);
+    await this.#settle(open, {
+      moved: [next],
+      at,
+      announce: () => this.#announcer.returned(open, next, ret),
+    });
     return true;
   }
 
   /** What this minion had begun is lost: its ledger went back or is another one (W9). */
   async loseAll(id: MinionId, reason: string): Promise<void> {
+    await this.#loading;
     const at = this.#options.now();
-    for (const open of this.#open.values()) {
+    for (const open of this.#openOf(id)) {
       const state = open.targets.get(id)?.state;
       if (state === "sent" || state === "running") await this.#give(open, [id], { is: "lost", at, reason });
     }
   }
 
-  /** Its key is gone: nothing open of this minion will be begun or answered, by whoever takes its name next (P6). */
+  /**
+   * Its key is gone: nothing open of this minion will be begun or answered, by whoever takes its name next (P6). Resolves also
+   * when that could not be written yet; until it is, the name gets no orders.
+   */
   async abandon(id: MinionId, reason: string): Promise<void> {
-    await this.loseAll(id, reason);
-    const at = this.#options.now();
-    for (const open of this.#open.values()) {
-      if (open.targets.get(id)?.state === "waiting") await this.#give(open, [id], { is: "expired", at, reason });
-    }
+    this.#leaving.add(id);
+    const jids = new Set(this.#byMinion.get(id));
+    const attempt = async (): Promise<void> => {
+      await this.#loading;
+      const at = this.#options.now();
+      for (const open of this.#openOf(id, jids)) {
+        const begun = open.targets.get(id)?.state !== "waiting";
+        await this.#give(open, [id], { is: begun ? "lost" : "expired", at, reason });
+      }
+      this.#leaving.delete(id);
+    };
+    const again = async (failure: unknown): Promise<void> => {
+      this.#options.log.error("cannot give up the jobs of a deleted key, trying again", {
+        id,
+        failure: messageOf(failure),
+      });
+      await sleep(retryMs, undefined);
+      return attempt().catch(again);
+    };
+    await attempt().catch((failure: unknown) => void again(failure));
   }
 
   /** Gives up what can no longer begin, and runs whose minion has been away too long (P4). */
   async tick(): Promise<void> {
+    await this.#loading;
     const { now, presence } = this.#options;
+    const reason = "not started in time: the minion was not connected or never answered";
     for (const open of this.#open.values()) {
       const late: MinionId[] = [];
       const gone: MinionId[] = [];
-      const over = now() > open.job.notAfter + startGraceMs;
-      for (const { id, state } of open.targets.values()) {
+      for (const target of open.targets.values()) {
+        const { id, state } = target;
+        const over = now() > (notAfterOf(open.job, target) ?? Infinity) + startGraceMs;
         if (over && (state === "waiting" || state === "sent")) late.push(id);
         if (state !== "running" || presence.isConnected(id)) continue;
         if ((presence.find(id)?.since ?? open.job.created) < now() - lostAfterMs) gone.push(id);
       }
-      const reason = "not started in time: the minion was not connected or never answered";
       if (late.length > 0) await this.#give(open, late, { is: "expired", at: now(), reason });
       if (gone.length > 0)
         await this.#give(open, gone, { is: "lost", at: now(), reason: "the minion did not come back" });
+      this.#pump(open);
     }
+  }
+
+  async #ready(id: MinionId): Promise<void> {
+    await this.#loading;
+    if (this.#leaving.has(id))
+      throw new MsaltError("ERR_STORE", "jobs of an earlier key of this minion are being given up");
+  }
+
+  find(jid: Jid): OpenJob | undefined {
+    return this.#open.get(jid);
   }
 
   /** @throws MsaltError `ERR_UNKNOWN_JID`. */
   async record(jid: Jid): Promise<JobView & { targets: TargetView[] }> {
+    await this.#loading;
     const open = this.#open.get(jid);
-    if (open !== undefined) return this.#viewOpen(open);
+    if (open !== undefined) return this.#view(open);
     const { store, busId, presence } = this.#options;
     const record = await store.job(jid);
     if (record === undefined) {
@@ -251,86 +297,150 @@ export class Jobs {
   }
 
   active(): (JobView & { targets: TargetView[] })[] {
-    return [...this.#open.values()].map((open) => this.#viewOpen(open));
+    return [...this.#open.values()].map((open) => this.#view(open));
   }
 
-  #viewOpen(open: OpenJob): JobView & { targets: TargetView[] } {
+  #view({ job, stop, sequence, ...open }: OpenJob): JobView & { targets: TargetView[] } {
     const { presence, busId } = this.#options;
     const targets = [...open.targets.values()].map((target) => ({ ...target, link: presence.view(target.id) }));
-    return { job: open.job, sequence: open.sequence, bus: busId, targets };
+    return { job, sequence, bus: busId, targets, ...(stop !== undefined && { stop }) };
   }
 
-  #add(job: Job, rows: readonly Target[]): OpenJob {
-    const open = openJob(job, rows);
-    this.#open.set(job.jid, open);
-    for (const { id, state } of open.targets.values()) this.#setOutstanding(id, job.jid, state);
-    return open;
-  }
-
-  /** Signs and publishes in slices, so that a large target does not hold the loop. */
-  async #dispatch(open: OpenJob, ids: readonly MinionId[]): Promise<void> {
-    const { accepted, presence, toPublisher } = this.#options;
-    const keys = accepted();
-    const live = ids.filter((id) => presence.isConnected(id));
-    for (let at = 0; at < live.length; at += signSlice) {
-      if (at > 0) await new Promise((resolve) => setImmediate(resolve));
-      const targets = live.slice(at, at + signSlice).flatMap((id) => {
-        const keyId = keys.get(id);
-        return keyId === undefined ? [] : [{ id, keyId, signature: this.#sign(open, keyId) }];
+  async #read(): Promise<void> {
+    const { store, presence } = this.#options;
+    const before = new Map(this.#open);
+    this.#open.clear();
+    this.#byMinion.clear();
+    this.#unheard.clear();
+    const last = await store.lastJid();
+    if (this.#lastJid === undefined || (last !== undefined && last > this.#lastJid)) this.#lastJid = last;
+    for (const { job, stop } of await store.openJobs()) {
+      const open = new OpenJob(job, await store.targets(job.jid), stop);
+      open.sequence = before.get(job.jid)?.sequence ?? 0;
+      this.#add(open);
+      // That an order was sent is written down in batches only.
+      for (const { id } of job.options.parallel === undefined ? open.targets.values() : []) {
+        if ((presence.find(id)?.lastSeen ?? 0) > job.created - seenSlackMs) open.apply(id, { is: "sent" });
+      }
+      // Not in this turn: a commit that failed waits for this.
+      setImmediate(() => {
+        if (open.openCount > 0) return this.#pump(open);
+        this.#settle(open, { moved: [], at: this.#options.now() }).catch((failure: unknown) => this.#warn(failure));
       });
-      toPublisher({
-        is: "publish",
-        jid: open.job.jid,
-        order: open.order,
-        targets: targets.map(({ keyId, signature }) => ({ keyId, signature })),
-      });
-      for (const { id } of targets) this.#step(open, id, { is: "sent" });
     }
   }
 
-  #sign(open: OpenJob, keyId: KeyId): Uint8Array {
-    return this.#options.signer.sign(orderSignedBytes(open.order, Buffer.from(keyId, "hex")));
+  #add(open: OpenJob): void {
+    this.#open.set(open.job.jid, open);
+    for (const target of open.targets.values()) this.#track(open.job.jid, target);
+  }
+
+  #track(jid: Jid, { id, state }: Target): void {
+    const jids = this.#byMinion.get(id) ?? new Set<Jid>();
+    if (isTerminal(state)) jids.delete(jid);
+    else jids.add(jid);
+    if (jids.size > 0) this.#byMinion.set(id, jids);
+    else this.#byMinion.delete(id);
+  }
+
+  *#openOf(id: MinionId, only?: ReadonlySet<Jid>): Iterable<OpenJob> {
+    if (only === undefined && this.#leaving.has(id)) return;
+    for (const jid of this.#byMinion.get(id) ?? []) {
+      const open = this.#open.get(jid);
+      if (open !== undefined && only?.has(jid) !== false) yield open;
+    }
   }
 
   /** Moves one target in memory; undefined when the event changes nothing. The caller writes what it gets. */
-  #step(open: OpenJob, id: MinionId, event: TargetEvent): Target | undefined {
-    const next = step(open, id, event);
-    if (next !== undefined) this.#setOutstanding(id, open.job.jid, next.state);
+  #apply(open: OpenJob, id: MinionId, event: TargetEvent): Target | undefined {
+    const next = open.apply(id, event);
+    if (next !== undefined) this.#track(open.job.jid, next);
     return next;
   }
 
-  async #give(open: OpenJob, ids: readonly MinionId[], event: TargetEvent & { at: number }): Promise<void> {
+  #halt(open: OpenJob, stop: Stop): Target[] {
+    const skipped = open.halt(stop);
+    for (const target of skipped) this.#track(open.job.jid, target);
+    return skipped;
+  }
+
+  /**
+   * Writes what has moved, and what follows from it, in one commit; then announces it (`announce` first) and carries on: a
+   * new stop, the end, or the next of a batch.
+   */
+  async #settle(open: OpenJob, { moved, at, announce, ...change }: Change): Promise<void> {
     const { jid } = open.job;
-    const moved = ids.flatMap((id) => this.#step(open, id, event) ?? []);
-    const writes: Write[] = moved.map((target) => ({ kind: "target", jid, target }));
-    if (open.openCount === 0) writes.push({ kind: "end", jid, at: event.at });
+    const spent = open.spent(at);
+    const skipped = spent === undefined ? [] : this.#halt(open, spent);
+    const stop = change.stop ?? spent;
+    const writes = rowsOf(jid, [...moved, ...skipped]);
+    if (stop !== undefined) writes.push({ kind: "stop", jid, stop });
+    if (open.openCount === 0) writes.push({ kind: "end", jid, at });
     await this.#options.committer.commit(writes);
-    for (const target of moved) {
-      // `no_return` is Salt's outputter for what a minion did not say itself.
-      const text = `Minion did not return. [${target.reason ?? target.state}]`;
-      this.#announcer.returned(open, open.job.fun, { ...target, out: "no_return" }, encode(text));
+    announce?.();
+    if (stop !== undefined) {
+      this.#announcer.fire(open, tags.jobStop(jid), { jid, reason: stop.reason });
+      void this.delivery.publish(open, [...open.targets.keys()]);
     }
-    this.#finish(open);
+    if (open.openCount === 0) this.#finish(open);
+    else this.#pump(open);
+  }
+
+  async #give(open: OpenJob, ids: readonly MinionId[], event: GivenUp): Promise<void> {
+    const moved = ids.flatMap((id) => this.#apply(open, id, event) ?? []);
+    const announce = (): void => {
+      for (const target of moved) {
+        // `no_return` is Salt's outputter for what a minion did not say itself.
+        const text = `Minion did not return. [${target.reason ?? target.state}]`;
+        this.#announcer.returned(open, { ...target, out: "no_return" }, encode(text));
+      }
+    };
+    await this.#settle(open, { moved, at: event.at, announce });
+  }
+
+  /** Sends a batch's next targets on their way, once for all that happens in this turn of the loop. */
+  #pump(open: OpenJob): void {
+    const { jid, options } = open.job;
+    if (options.parallel === undefined || this.#planning.has(jid)) return;
+    this.#planning.add(jid);
+    setImmediate(() => {
+      this.#planning.delete(jid);
+      if (this.#open.get(jid) !== open) return;
+      const { rows, send } = this.#plan(open, this.#options.now());
+      if (rows.length === 0) return;
+      this.#options.committer.commit(rowsOf(jid, rows)).then(
+        () => this.delivery.publish(open, send),
+        (failure: unknown) => this.#warn(failure),
+      );
+    });
+  }
+
+  #plan(open: OpenJob, at: number): { rows: Target[]; send: readonly MinionId[] } {
+    const { send, passed, wakeAt } = open.plan(at, (id) => this.#options.presence.linkState(id));
+    if (wakeAt !== undefined) setTimeout(() => this.#pump(open), Math.max(1, wakeAt - at)).unref();
+    const rows = [
+      ...passed.flatMap((id) => open.apply(id, { is: "turn", at }) ?? []),
+      ...send.flatMap((id) => open.apply(id, { is: "sent", turn: at }) ?? []),
+    ];
+    return { rows, send };
   }
 
   /** A result for a target that is terminal already: the same again, one that comes late, or a conflict. */
-  async #returnedAgain(id: MinionId, jid: Jid, event: Extract<TargetEvent, { is: "returned" }>): Promise<boolean> {
-    const { store, committer, bus, now } = this.#options;
+  async #returnedAgain(id: MinionId, jid: Jid, event: Returned): Promise<boolean> {
+    const { committer, bus, now } = this.#options;
     // What is being written now counts as stored; if that fails this fails too, and the minion asks again.
     await committer.commit([]);
     const stored = await this.#ended(jid, id);
     if (stored === undefined) return false;
-    const full = (await store.return(jid, id)) ?? stored;
-    const next = advance(full, event);
+    const next = advance(stored, event);
     if (next === undefined) return true;
-    const writes: Write[] = [{ kind: "target", jid, target: next }];
-    if ((next.conflicts ?? 0) > (full.conflicts ?? 0) && (next.conflicts ?? 0) <= limits.conflictsKept) {
+    const writes = rowsOf(jid, [next]);
+    if ((next.conflicts ?? 0) > (stored.conflicts ?? 0) && (next.conflicts ?? 0) <= limits.conflictsKept) {
       writes.push({ kind: "conflict", jid, id, ret: event.ret, at: event.at });
     }
     await committer.commit(writes);
-    const { ret: _, ...kept } = next;
-    this.#open.get(jid)?.targets.set(id, kept);
-    if (next.late === true && full.late !== true) {
+    this.#open.get(jid)?.put(next);
+    if (next.late === true && stored.late !== true) {
       const data = { jid, id, retcode: event.retcode, success: event.success, late: true };
       bus.fire({ tag: tags.jobRet(jid, id), data, raw: event.ret }, new Date(now()).toISOString());
     }
@@ -344,23 +454,16 @@ export class Jobs {
   }
 
   #finish(open: OpenJob): void {
-    if (open.openCount > 0 || !this.#open.has(open.job.jid)) return;
+    if (this.#open.get(open.job.jid) !== open) return;
     this.#announcer.fire(open, tags.jobEnd(open.job.jid), { jid: open.job.jid });
     this.#open.delete(open.job.jid);
   }
 
-  *#outstandingOf(id: MinionId): Iterable<OpenJob> {
-    for (const jid of this.#outstanding.get(id) ?? []) {
-      const open = this.#open.get(jid);
-      if (open !== undefined && open.job.notAfter > this.#options.now()) yield open;
-    }
+  #warn(failure: unknown): void {
+    this.#options.log.warn("cannot write to the record, trying again", { failure: messageOf(failure) });
   }
+}
 
-  #setOutstanding(id: MinionId, jid: Jid, state: Target["state"]): void {
-    const jids = this.#outstanding.get(id) ?? new Set<Jid>();
-    if (state === "waiting" || state === "sent") jids.add(jid);
-    else jids.delete(jid);
-    if (jids.size > 0) this.#outstanding.set(id, jids);
-    else this.#outstanding.delete(id);
-  }
+function rowsOf(jid: Jid, targets: readonly Target[]): Write[] {
+  return targets.map((target) => ({ kind: "target", jid, target }));
 }

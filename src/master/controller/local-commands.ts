@@ -5,6 +5,7 @@ import { limits } from "../../wire/limits.ts";
 import type { LocalReplies } from "../../wire/local.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Keyring } from "./keyring.ts";
+import type { LiveOutput } from "./live-output.ts";
 import type { LocalHandlers } from "./local-server.ts";
 import type { Presence } from "./presence.ts";
 
@@ -13,7 +14,7 @@ export interface LocalContext {
   readonly keyring: Keyring;
   readonly presence: Presence;
   readonly store: JobStore;
-  readonly busId: string;
+  readonly output: LiveOutput;
   readonly ownFingerprint: string;
   readonly fire: (tag: string, data: Record<string, unknown>) => void;
   readonly accepted: () => ReadonlyMap<MinionId, KeyId>;
@@ -29,12 +30,20 @@ const pageBytes = 2 * 1_048_576;
 
 /** The operator's commands (DESIGN §5.2). They exist here only; no process with a network socket can call them. */
 export function localHandlers(context: LocalContext): LocalHandlers {
-  const { jobs, keyring, presence, store, busId } = context;
+  const { jobs, keyring, presence, store } = context;
   return Object.freeze({
+    "target.resolve": async (load): Promise<LocalReplies["target.resolve"]> => {
+      const { minions, missing } = jobs.resolve(load);
+      const hit = new Set(minions);
+      const others = [...context.accepted().keys()].filter((id) => !hit.has(id));
+      return { minions: minions.map((id) => presence.view(id)), missing, others };
+    },
     publish: async (load): Promise<LocalReplies["publish"]> => {
       context.checkDisk();
       return jobs.publish(load);
     },
+    "job.kill": (load) => jobs.kill(load),
+    "job.output": (load) => context.output.ask(load),
     "job.record": async ({ jid }): Promise<LocalReplies["job.record"]> => {
       // What is only decided is not shown: it may still fail to be written (P8).
       await context.committed();
@@ -49,8 +58,7 @@ export function localHandlers(context: LocalContext): LocalHandlers {
       return { targets: [...targets], ...(next !== undefined && { next }) };
     },
     "job.list": async ({ before, limit }): Promise<LocalReplies["job.list"]> => {
-      const found = await store.jobs(before, limit);
-      return { jobs: found.map((record) => ({ ...record, sequence: 0, bus: busId })) };
+      return { jobs: [...(await store.jobs(before, limit))] };
     },
     "job.active": async (): Promise<LocalReplies["job.active"]> => ({ jobs: jobs.active() }),
     "minion.list": async (): Promise<LocalReplies["minion.list"]> => ({

@@ -18,6 +18,7 @@ import { tags } from "../../wire/tags.ts";
 import { Assembly } from "./assembly.ts";
 import type { Committer } from "./committer.ts";
 import type { Jobs } from "./jobs.ts";
+import type { LiveOutput } from "./live-output.ts";
 import type { MinionLink, Presence } from "./presence.ts";
 
 /** Another ledger under a key whose host was heard of so lately is another host, not the same one after a loss (HS-11). */
@@ -25,6 +26,7 @@ const twinMs = 60_000;
 
 export interface MinionCommandsOptions {
   readonly jobs: Jobs;
+  readonly output: LiveOutput;
   readonly presence: Presence;
   readonly committer: Committer;
   readonly store: JobStore;
@@ -51,13 +53,18 @@ export class MinionCommands {
     this.#options = options;
     this.#handlers = Object.freeze({
       hello: (load, link) => this.#hello(load, link),
-      sync: async (_load, { id, keyId }) => ({ ok: options.jobs.sync(id, keyId) }),
+      sync: async (_load, { id, keyId }) => ({ ok: options.jobs.delivery.sync(id, keyId) }),
       "job.start": async ({ jid }, { id }) =>
         (await options.jobs.started(id, jid)) ? { ok: { time: options.now() } } : notTargeted,
       "job.return": (load, link) => this.#return(load, link),
+      "job.output": async (load, { id }) => {
+        const taken = options.output.take(id, load);
+        return taken === undefined ? notTargeted : { ok: taken };
+      },
       heartbeat: (load, link) => this.#heartbeat(load, link),
-      grains: async ({ grains }, { id }) => {
-        await options.committer.commit([{ kind: "grains", id, grains, at: options.now() }]);
+      grains: async ({ grains }, link) => {
+        await options.committer.commit([{ kind: "grains", id: link.id, grains, at: options.now() }]);
+        link.grains = grains;
         return { ok: {} };
       },
       event: async ({ tag, data }, { id }) => {
@@ -137,7 +144,7 @@ export class MinionCommands {
     const reply: Replies["hello"] = {
       ...session,
       time: now(),
-      outstanding: jobs.outstanding(link.id),
+      outstanding: jobs.delivery.outstanding(link.id),
       masterRecord: this.#options.masterRecord(),
     };
     return { ok: reply };
@@ -161,7 +168,7 @@ export class MinionCommands {
     if (link.ledger !== undefined) link.ledger = { ...link.ledger, count: Math.max(count, link.ledger.count) };
     await jobs.running(link.id, running);
     const known = link.subscribed && link.session !== undefined && equalBytes(link.session.topic, topic);
-    return { ok: { time: now(), known, outstanding: jobs.outstanding(link.id) } };
+    return { ok: { time: now(), known, outstanding: jobs.delivery.outstanding(link.id) } };
   }
 }
 

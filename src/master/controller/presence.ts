@@ -3,6 +3,7 @@
  * A minion is connected while the publisher reports its subscription and it has given a sign of life within `silentMs`; TCP
  * tells at once of a minion that died, the silence of one that vanished (P8).
  */
+import type { LinkState } from "../../job/batch.ts";
 import type { MinionRow } from "../../store/job-store.ts";
 import type { KeyId, MinionId } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
@@ -32,9 +33,13 @@ export interface MinionLink {
   readonly retired: string[];
   readonly counters: Map<Command, number>;
   ledger: { readonly id: string; readonly count: number } | undefined;
+  /** As it reported them last. */
+  grains: Readonly<Record<string, unknown>> | undefined;
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+/** A link that broke so lately is likely to come back. */
+const brokenMs = 10_000;
 /** How long after a start of the master its minions take to come back, at the most (back-off included). */
 const returnMs = 10_000;
 
@@ -73,6 +78,7 @@ export class Presence {
       retired: [],
       counters: new Map(),
       ledger: same?.ledgerId === undefined ? undefined : { id: hex(same.ledgerId), count: same.ledgerCount ?? 0 },
+      grains: undefined,
     };
     this.#links.set(id, link);
     return link;
@@ -180,10 +186,16 @@ export class Presence {
     return this.#links.get(id)?.subscribed ?? false;
   }
 
+  /** Whether a batch may count on this minion now. */
+  linkState(id: MinionId): LinkState {
+    const link = this.#links.get(id);
+    if (link?.subscribed === true) return "up";
+    return this.#isReturning(link) || (link?.since ?? 0) > this.#now() - brokenMs ? "returning" : "away";
+  }
+
   view(id: MinionId): PresenceView {
     const link = this.#links.get(id);
-    const returning =
-      link?.session === undefined && link?.lastSeen !== undefined && this.#now() < this.#started + returnMs;
+    const returning = this.#isReturning(link);
     return {
       id,
       connected: link?.subscribed ?? false,
@@ -191,6 +203,10 @@ export class Presence {
       ...(link?.since !== undefined && { since: link.since }),
       ...(link?.lastSeen !== undefined && { lastSeen: link.lastSeen }),
     };
+  }
+
+  #isReturning(link: MinionLink | undefined): boolean {
+    return link?.session === undefined && link?.lastSeen !== undefined && this.#now() < this.#started + returnMs;
   }
 
   #setSubscribed(link: MinionLink, up: boolean): void {

@@ -10,6 +10,7 @@ import { event } from "./event.ts";
 import { grains } from "./grains.ts";
 import { heartbeat } from "./heartbeat.ts";
 import { hello } from "./hello.ts";
+import { jobOutput } from "./job-output.ts";
 import { jobReturn } from "./job-return.ts";
 import { jobStart } from "./job-start.ts";
 import { sync } from "./sync.ts";
@@ -26,6 +27,7 @@ export const rules: { readonly [C in Command]: Rule<C> } = Object.freeze({
   sync: { maxBytes: small, handle: sync },
   "job.start": { maxBytes: small, handle: jobStart },
   "job.return": { maxBytes: limits.resultPartBytes + small, handle: jobReturn },
+  "job.output": { maxBytes: limits.outputPartBytes + small, handle: jobOutput },
   heartbeat: { maxBytes: 32_768, handle: heartbeat },
   grains: { maxBytes: limits.grainsBytes, handle: grains },
   event: { maxBytes: limits.eventBytes + small, handle: event },

@@ -48,13 +48,18 @@ let executor: Executor;
 let clock: MasterClock;
 let ran: string[];
 let results: Jid[];
+let ended: Jid[];
+let wanted: [Jid, number][];
 let logged: string[];
 let release: () => void;
+let printed: (of: Jid) => string;
 
 async function start(options: { allowed?: readonly string[] } = {}): Promise<void> {
   clock = new MasterClock(() => 0);
   clock.set(now);
   ledger = await Ledger.open(join(folder.path, "ledger"), { now: () => clock.now() });
+  const commands = new CommandRunner({ killAfterMs: 150 });
+  printed = (of) => Buffer.from(commands.log(of)?.read(0, 1000) ?? []).toString();
   const gate = new Promise<void>((resolve) => (release = resolve));
   const count = declare({
     name: "count.up",
@@ -81,6 +86,16 @@ async function start(options: { allowed?: readonly string[] } = {}): Promise<voi
     effects: "none" as const,
     run: async (_, { job }) => ran.push(job.jid),
   });
+  const shell = declare({
+    name: "count.shell",
+    summary: "Counts, then runs a command.",
+    params: z.strictObject({ cmd: z.string() }),
+    effects: "some" as const,
+    run: async ({ cmd }, { job, command }) => {
+      ran.push(job.jid);
+      return (await command({ argv: ["/bin/sh", "-c", cmd], merge: true })).stdout;
+    },
+  });
   const note = (message: string): void => void logged.push(message);
   executor = new Executor({
     id: "m1" as MinionId,
@@ -88,8 +103,8 @@ async function start(options: { allowed?: readonly string[] } = {}): Promise<voi
     verifier: () => new Verifier(master.record.sign),
     ledger,
     clock,
-    commands: new CommandRunner(),
-    functions: new Map<string, AnyFunction>([count, wait, read].map((each) => [each.name, each])),
+    commands,
+    functions: new Map<string, AnyFunction>([count, wait, read, shell].map((each) => [each.name, each])),
     allowed: options.allowed,
     log: { debug: note, info: note, warn: note, error: note },
     host: {
@@ -101,6 +116,8 @@ async function start(options: { allowed?: readonly string[] } = {}): Promise<voi
     },
     onStart: () => undefined,
     onResult: (done) => results.push(done),
+    onOutput: (of, want) => wanted.push([of, want]),
+    onEnd: (done) => ended.push(done),
   });
 }
 
@@ -119,6 +136,8 @@ describe("the executor", () => {
     folder = tempFolder();
     ran = [];
     results = [];
+    ended = [];
+    wanted = [];
     logged = [];
     await start();
   });
@@ -225,6 +244,50 @@ describe("the executor", () => {
     await expect.poll(() => ledger.seen(jid as Jid)).not.toBe("no");
     await take(run());
     expect(ran).toEqual([]);
+    const result = await ledger.result(jid as Jid);
+    expect(result).toMatchObject({ state: "killed", success: false, retcode: 1 });
+    expect(decode(result?.ret ?? new Uint8Array(0))).toBe("killed before it began");
+    await expect.poll(() => results).toContain(jid);
+  });
+
+  it("takes the same kill any number of times, at once and later, and leaves a result that is there", async () => {
+    const order = encode(kill());
+    for (let n = 0; n < 5; n += 1) executor.take(order, sign(order));
+    await expect.poll(() => results).toEqual([jid]);
+    executor.take(order, sign(order));
+    await take(run({ jid: other }));
+    await take(kill({ jid: other }));
+    expect((await ledger.result(other as Jid))?.state).toBe("succeeded");
+    expect(logged).toEqual([]);
+  });
+
+  it("reports how a run was ended: signal, wait, survivors and what it had printed", async () => {
+    const fork = "echo partial; (trap '' TERM; sleep 777) & trap '' TERM; sleep 777 & wait; wait";
+    const order = encode(run({ fun: "count.shell", arg: [fork] }));
+    executor.take(order, sign(order));
+    await expect.poll(() => ran).toEqual([jid]);
+    await expect.poll(() => printed(jid as Jid)).toContain("partial");
+    await take(kill({ signal: 15 }));
+    const result = await ledger.result(jid as Jid);
+    expect(result).toMatchObject({ state: "killed", kill: { signal: "SIGKILL", survivors: [] } });
+    expect(result?.kill?.waitMs).toBeGreaterThanOrEqual(150);
+    expect(decode(result?.ret ?? new Uint8Array(0))).toBe("partial\n");
+  });
+
+  it("ends a run when its time is up, and says so", async () => {
+    await take(run({ fun: "count.shell", arg: ["echo some; sleep 777"], timeout: 100 }));
+    const result = await ledger.result(jid as Jid);
+    expect(result).toMatchObject({ state: "timed_out", success: false, kill: { signal: "SIGTERM", survivors: [] } });
+    expect(ended).toEqual([jid]);
+  });
+
+  it("hands on how much of its output is wanted, from the start or later", async () => {
+    await take(run({ output: 500 }));
+    await take({ order: "output", jid, want: 900, not_after: now });
+    expect(wanted).toEqual([
+      [jid, 500],
+      [jid, 900],
+    ]);
   });
 
   it.each([

@@ -13,7 +13,7 @@ const path = "/data/ledger";
 const lifeMs = 600_000;
 
 type Op =
-  | { readonly op: "start" | "ack" | "kill"; readonly job: number }
+  | { readonly op: "start" | "ack"; readonly job: number }
   | { readonly op: "end"; readonly job: number; readonly bytes: number }
   | { readonly op: "tick" };
 
@@ -31,7 +31,6 @@ interface Step {
 interface Job {
   start: "no" | "asked" | "sure";
   end: "no" | "asked" | "sure";
-  kill: "no" | "asked" | "sure";
   acked: boolean;
   lost: boolean;
   bytes: number;
@@ -94,7 +93,6 @@ class World {
     const job: Job = {
       start: "no",
       end: "no",
-      kill: "no",
       acked: false,
       lost: false,
       bytes: 0,
@@ -133,18 +131,12 @@ class World {
         await ledger.ack(jid);
         job.acked = true;
         return;
-      case "kill":
-        if (seen !== "no") return;
-        job.kill = "asked";
-        await ledger.kill(jid, job.notAfter);
-        job.kill = "sure";
-        return;
     }
   }
 
   /** No such order comes again: its not-after is long past. */
   mayBeForgotten(job: Job): boolean {
-    return (job.acked || job.kill === "sure") && this.clock.at > job.notAfter + hourMs;
+    return job.acked && this.clock.at > job.notAfter + hourMs;
   }
 
   /** Holds a ledger that was just opened against the model, which then takes over what was open. */
@@ -168,15 +160,12 @@ class World {
       } else if (job.start === "asked") {
         expect([false, true]).toContain(lost);
         expect(seen).toBe(lost ? "done" : "no");
-      } else if (job.kill === "no") {
-        expect(seen).toBe("no");
       } else {
-        expect(job.kill === "sure" ? ["refused"] : ["refused", "no"]).toContain(seen);
+        expect(seen).toBe("no");
       }
       if (seen === "done" && !job.acked) expect(outbox).toContain(jid);
       if (lost) expect(decodeTrusted(result.ret)).toContain("restarted while the job ran");
-      if (seen === "no") Object.assign(job, { start: "no", end: "no", kill: "no" });
-      if (seen === "refused") job.kill = "sure";
+      if (seen === "no") Object.assign(job, { start: "no", end: "no" });
       if (seen === "done") Object.assign(job, { start: "sure", end: "sure", lost });
     }
     const inOutbox = new Set<string>(outbox);
@@ -195,7 +184,6 @@ const op: fc.Arbitrary<Op> = fc.oneof(
     arbitrary: fc.record({ op: fc.constant("end" as const), job, bytes: fc.constantFrom(10, 3000, 400_000) }),
   },
   { weight: 3, arbitrary: fc.record({ op: fc.constant("ack" as const), job }) },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant("kill" as const), job }) },
   { weight: 1, arbitrary: fc.constant({ op: "tick" as const }) },
 );
 const step: fc.Arbitrary<Step> = fc.record(
@@ -227,13 +215,7 @@ describe("power cuts", () => {
       { ops: [0, 1, 2].map((job) => ({ op: "end", job, bytes: job === 0 ? 10 : 600_000 })), passedMs: 1 },
       { ops: [1, 2].map((job) => ({ op: "ack", job })), passedMs: 1 },
       { ops: [{ op: "tick" }, { op: "start", job: 7 }], passedMs: 2 * hourMs },
-      {
-        ops: [
-          { op: "start", job: 8 },
-          { op: "kill", job: 9 },
-        ],
-        passedMs: 1,
-      },
+      { ops: [{ op: "start", job: 8 }], passedMs: 1 },
       { ops: [{ op: "end", job: 8, bytes: 10 }], passedMs: 1 },
     ];
     let compactions = 0;

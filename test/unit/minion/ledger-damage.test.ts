@@ -37,7 +37,7 @@ async function history(): Promise<{ bytes: Buffer; commits: { size: number; foun
     () => Promise.resolve(),
     () => Promise.all([ledger.start(order(1)), ledger.start(order(2))]),
     () => ledger.end(resultOf(1)),
-    () => ledger.kill(jidOf(5), clock.at + hourMs),
+    () => ledger.end(resultOf(5), clock.at + hourMs),
     () => ledger.end(resultOf(3)),
     () => Promise.all([ledger.ack(jidOf(1)), ledger.start(order(4))]),
     () => Promise.all([ledger.end(resultOf(4)), ledger.end(resultOf(2))]),
@@ -155,7 +155,7 @@ describe("a tail that no ledger wrote", () => {
   it("leaves nothing of itself behind shorter records that come after", async () => {
     const disk = FakeDisk.holding(path, Buffer.concat([(await history()).bytes, Buffer.alloc(5000, 0xf7)]));
     const ledger = await open(disk);
-    await ledger.kill(jidOf(9), clock.at);
+    await ledger.end(resultOf(9), clock.at);
     expect((await open(disk)).warnings).toEqual([]);
   });
 

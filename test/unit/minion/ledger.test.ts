@@ -114,23 +114,13 @@ describe("Ledger", () => {
     expect(flat(await ledger.result(jidOf(1)))).toEqual(flat(resultOf(1)));
   });
 
-  it("refuses a job that was killed before it began, also after a restart", async () => {
+  it("refuses a job that was ended before it began, also after a restart", async () => {
     const { ledger, clock, reopen } = await onFakeDisk();
-    const killed = ledger.kill(jidOf(1), clock.at + 1000);
-    expect(ledger.seen(jidOf(1))).toBe("refused");
-    await Promise.all([killed, ledger.kill(jidOf(1), clock.at + 1000)]);
+    await ledger.end(resultOf(1), clock.at + 1000);
     const again = await reopen();
-    expect(again.seen(jidOf(1))).toBe("refused");
-    await expect(again.start(order(1, clock.at + 1000))).rejects.toThrow("killed before it began");
-    expect(() => again.remember(jidOf(1), clock.at)).toThrow("killed before it began");
-  });
-
-  it("does not let a late kill change a job that has begun", async () => {
-    const { ledger, clock } = await onFakeDisk();
-    await ledger.start(order(1, clock.at));
-    await ledger.kill(jidOf(1), clock.at);
-    expect(ledger.seen(jidOf(1))).toBe("running");
-    expect(ledger.count).toBe(1);
+    expect(again.seen(jidOf(1))).toBe("done");
+    await expect(again.start(order(1, clock.at + 1000))).rejects.toThrow("it has ended already");
+    expect(() => again.remember(jidOf(1), clock.at)).toThrow("it has ended already");
   });
 
   it("remembers a job without effects in memory only, and keeps its result", async () => {
@@ -203,12 +193,13 @@ describe("Ledger", () => {
     expect(ledger.seen(jidOf(1))).toBe(seen);
   });
 
-  it("forgets a kill an hour after the job could no longer start", async () => {
+  it("forgets a job that never began an hour after it could no longer come", async () => {
     const { ledger, clock } = await onFakeDisk();
-    await ledger.kill(jidOf(1), clock.at + 1000);
+    await ledger.end(resultOf(1), clock.at + 1000);
+    await ledger.ack(jidOf(1));
     clock.at += hourMs;
     await ledger.tick();
-    expect(ledger.seen(jidOf(1))).toBe("refused");
+    expect(ledger.seen(jidOf(1))).toBe("done");
     clock.at += hourMs;
     await ledger.tick();
     expect(ledger.seen(jidOf(1))).toBe("no");
@@ -228,7 +219,8 @@ describe("compaction", () => {
   it("makes the file small, and keeps id, count, time, order and all that is needed", async () => {
     const { disk, ledger, clock, reopen } = await onFakeDisk();
     await ledger.start(order(100, clock.at + 1000));
-    await ledger.kill(jidOf(101), clock.at + 100 * hourMs);
+    await ledger.end(resultOf(101), clock.at + 100 * hourMs);
+    await ledger.ack(jidOf(101));
     for (let number = 9; number >= 0; number -= 1) {
       await ledger.start(order(number, clock.at + (number === 4 ? 100 * hourMs : 1000)));
       await ledger.end(resultOf(number, `${number}${big}`));
@@ -247,7 +239,7 @@ describe("compaction", () => {
       expect(kept.seen(jidOf(0))).toBe("no");
       expect(kept.seen(jidOf(4))).toBe("done");
       expect(kept.seen(jidOf(100))).toBe(running);
-      expect(kept.seen(jidOf(101))).toBe("refused");
+      expect(kept.seen(jidOf(101))).toBe("done");
       expect(kept.outbox().slice(0, 2)).toEqual([jidOf(8), jidOf(3)]);
       for (const number of [3, 4, 8])
         expect(flat(await kept.result(jidOf(number)))).toEqual(flat(resultOf(number, `${number}${big}`)));

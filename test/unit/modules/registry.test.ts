@@ -42,8 +42,11 @@ describe("builtins", () => {
       "event.send",
       "grains.delval",
       "grains.setval",
+      "saltutil.kill_all_jobs",
       "saltutil.kill_job",
+      "saltutil.signal_all_jobs",
       "saltutil.signal_job",
+      "saltutil.term_all_jobs",
       "saltutil.term_job",
     ]);
   });

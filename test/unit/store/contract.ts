@@ -97,13 +97,15 @@ export function jobStoreContract(
 
     it("ends jobs, lists them newest first, and purges only ended ones", async () => {
       await store.commit([1, 2, 3, 4].map((n) => ({ kind: "job", job: jobOf(n) })));
-      await store.commit([1, 2, 3].map((n) => ({ kind: "end", jid: jidOf(n), at: n, reason: `r${n}` })));
+      await store.commit([1, 2, 3].map((n) => ({ kind: "end", jid: jidOf(n), at: n })));
+      await store.commit([{ kind: "stop", jid: jidOf(2), stop: { at: 1, reason: "why", signal: 15 } }]);
       expect((await store.openJobs()).map(({ job }) => job.jid)).toEqual([jidOf(4)]);
       expect((await store.jobs(undefined, 2)).map(({ job }) => job.jid)).toEqual([jidOf(4), jidOf(3)]);
-      expect((await store.jobs(jidOf(3), 9)).map(({ ended, reason }) => [ended, reason])).toEqual([
-        [2, "r2"],
-        [1, "r1"],
+      expect((await store.jobs(jidOf(3), 9)).map(({ ended, stop, targets }) => [ended, stop, targets])).toEqual([
+        [2, { at: 1, reason: "why", signal: 15 }, jobOf(2).minions.length],
+        [1, undefined, jobOf(1).minions.length],
       ]);
+      expect((await store.job(jidOf(2)))?.stop).toEqual({ at: 1, reason: "why", signal: 15 });
       expect(await store.purge(jidOf(9), 2)).toBe(2);
       expect(await store.purge(jidOf(9), 2)).toBe(1);
       expect(await store.purge(jidOf(9), 2)).toBe(0);

@@ -41,10 +41,12 @@ describe("the sqlite file", () => {
     const store = await openSqliteStore(path);
     try {
       const said: unknown[] = [await store.lastJid(), await store.openJobs(), await store.minions()];
-      for (const { job } of await store.jobs(undefined, 1000)) {
-        said.push(await store.job(job.jid), await store.targets(job.jid));
-        for (const id of job.minions) said.push(await store.conflicts(job.jid, id));
-        said.push(await store.returns(job.jid, undefined, 1e9));
+      for (const line of await store.jobs(undefined, 1000)) {
+        const { jid } = line.job;
+        const record = await store.job(jid);
+        said.push(line, record, await store.targets(jid));
+        for (const id of record?.job.minions ?? []) said.push(await store.conflicts(jid, id));
+        said.push(await store.returns(jid, undefined, 1e9));
       }
       return JSON.stringify(said, (_, value: unknown) =>
         value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value,
@@ -66,7 +68,8 @@ describe("the sqlite file", () => {
           return { kind: "target", jid, target: { id, state: "failed", retcode: 1, success: false, ended: n, ret } };
         }),
         { kind: "conflict", jid, id: "m1" as MinionId, ret: Uint8Array.of(1), at: n },
-        ...(n % 3 === 0 ? [] : [{ kind: "end", jid, at: n, reason: "why" } as const]),
+        ...(n % 3 === 0 ? [] : [{ kind: "end", jid, at: n } as const]),
+        ...(n % 4 === 0 ? [{ kind: "stop", jid, stop: { at: n, reason: "why" } } as const] : []),
         { kind: "minion", minion: { id: "m1" as MinionId, keyId: "a".repeat(32) as KeyId, lastSeen: n } },
       ]);
     }

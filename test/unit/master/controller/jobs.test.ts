@@ -7,7 +7,9 @@ import { Signer, Verifier } from "../../../../src/crypto/primitives.ts";
 import { type Event, EventBus } from "../../../../src/event/bus.ts";
 import { Committer } from "../../../../src/master/controller/committer.ts";
 import { Jobs } from "../../../../src/master/controller/jobs.ts";
+import { Orders } from "../../../../src/master/controller/orders.ts";
 import { Presence } from "../../../../src/master/controller/presence.ts";
+import { createLog } from "../../../../src/log/log.ts";
 import type { JobStore } from "../../../../src/store/job-store.ts";
 import { openSqliteStore } from "../../../../src/store/sqlite.ts";
 import type { ToFront } from "../../../../src/wire/front.ts";
@@ -29,6 +31,8 @@ const publish: LocalLoad<"publish"> = {
   user: "root",
   waitMs: 5000,
 };
+
+const quiet = createLog({ name: "test", level: "quiet" });
 
 let dir: string;
 let store: JobStore;
@@ -63,7 +67,9 @@ async function open(): Promise<void> {
     committer,
     bus,
     presence,
-    signer,
+    orders: new Orders(signer),
+    log: quiet,
+    nodegroups: {},
     now: () => now,
     busId: "b",
     accepted: () => accepted,
@@ -131,12 +137,12 @@ describe("Jobs", () => {
 
   it("P4: gives a minion that was away its order when it asks, and not after its time", async () => {
     const { jid } = await jobs.publish(publish);
-    expect(jobs.outstanding(m3)).toBe(1);
-    const { jobs: orders, more } = jobs.sync(m3, keyOf(m3));
+    expect(jobs.delivery.outstanding(m3)).toBe(1);
+    const { jobs: orders, more } = jobs.delivery.sync(m3, keyOf(m3));
     expect(more).toBe(false);
     expect(orders.map(({ body }) => parseOrder(body).jid)).toEqual([jid]);
     now += 65_000;
-    expect(jobs.sync(m3, keyOf(m3)).jobs).toEqual([]);
+    expect(jobs.delivery.sync(m3, keyOf(m3)).jobs).toEqual([]);
   });
 
   it("does not tell the targets of a list each other's names", async () => {
@@ -210,16 +216,16 @@ describe("Jobs", () => {
     const { jid } = await jobs.publish(publish);
     await jobs.loseAll(m1, "ledger lost");
     expect(await statesOf(jid)).toEqual(["lost", "sent", "waiting"]);
-    expect(jobs.sync(m1, keyOf(m1)).jobs).toEqual([]);
+    expect(jobs.delivery.sync(m1, keyOf(m1)).jobs).toEqual([]);
   });
 
   it("P4: hands out more outstanding jobs than one answer holds, each once, until there are no more", async () => {
     const jids: string[] = [];
     for (let n = 0; n < 150; n += 1) jids.push((await jobs.publish({ ...publish, tgt: "m3" })).jid);
-    const answers = [1, 2, 3].map(() => jobs.sync(m3, keyOf(m3)));
+    const answers = [1, 2, 3].map(() => jobs.delivery.sync(m3, keyOf(m3)));
     expect(answers.map(({ more }) => more)).toEqual([true, true, false]);
     expect(answers.flatMap((answer) => answer.jobs.map(({ body }) => String(parseOrder(body).jid)))).toEqual(jids);
-    expect(jobs.sync(m3, keyOf(m3)).jobs).toHaveLength(64);
+    expect(jobs.delivery.sync(m3, keyOf(m3)).jobs).toHaveLength(64);
   });
 
   it("P4: gives up a run that its connected minion no longer names", async () => {
@@ -243,7 +249,7 @@ describe("Jobs", () => {
     await store.close();
     await open();
     expect(await statesOf(jid)).toEqual(["running", "succeeded", "waiting"]);
-    expect(jobs.sync(m3, keyOf(m3)).jobs).toHaveLength(1);
+    expect(jobs.delivery.sync(m3, keyOf(m3)).jobs).toHaveLength(1);
     const next = await jobs.publish(publish);
     expect(next.jid > jid).toBe(true);
   });
