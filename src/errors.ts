@@ -7,6 +7,7 @@ export const errorCodes = [
   "ERR_FUNCTION_ARGS",
   "ERR_FUNCTION_UNKNOWN",
   "ERR_INTERNAL",
+  "ERR_JOB_ENDED",
   "ERR_KEY_FILE",
   "ERR_KEY_NOT_FOUND",
   "ERR_LEDGER_CORRUPT",

@@ -16,27 +16,37 @@ export interface PrintOptions {
 
 /** Prints returns as they come, or all in one document where the outputter or the user wants that. */
 export class Printer {
+  /** One document at the end. */
+  readonly collects: boolean;
   readonly #options: PrintOptions;
   readonly #terminal: Terminal;
   readonly #kept: Record<string, unknown> = {};
   readonly #failed = new Set<string>();
-  readonly #collect: boolean;
+  /** Printed while they might still change. */
+  readonly #early = new Map<string, unknown>();
 
   constructor(options: PrintOptions, terminal: Terminal) {
     this.#options = options;
     this.#terminal = terminal;
-    this.#collect = options.atEnd || options.outputter === "json";
+    this.collects = options.atEnd || options.outputter === "json";
   }
 
-  add(id: string, value: unknown, failed: boolean): void {
+  /** @param when `for now`: a better answer may follow, and the same need not be said twice */
+  add(id: string, value: unknown, failed: boolean, when?: "for now"): void {
     if (failed) this.#failed.add(id);
-    if (this.#collect) this.#kept[id] = value;
-    else this.#print({ [id]: value });
+    else this.#failed.delete(id);
+    if (this.collects) {
+      this.#kept[id] = value;
+      return;
+    }
+    if (this.#early.get(id) === value) return;
+    if (when === "for now") this.#early.set(id, value);
+    this.#print({ [id]: value });
   }
 
   /** What was collected; a valid document also when nothing came or the user stopped it. */
   end(): void {
-    if (this.#collect) this.#print(this.#kept);
+    if (this.collects) this.#print(this.#kept);
   }
 
   #print(ret: Record<string, unknown>): void {

@@ -1,13 +1,17 @@
+import { sleep } from "../lib/deadline.ts";
+import { asJid } from "../wire/ids.ts";
 import { storedReturns } from "../client/follow.ts";
 import { LocalClient } from "../client/local.ts";
 import { loadMasterConfig } from "../config/load.ts";
 import { render } from "../output/render.ts";
 import { findRunner, runners } from "../runners/registry.ts";
 import { parseWords } from "../wire/args.ts";
-import { type OutputOptions, type SharedOptions, exits, outputOf, program, withOutput } from "./tool.ts";
+import { type OutputOptions, type SharedOptions, exits, outputOf, program, userName, withOutput } from "./tool.ts";
+import { JobWatch, type WatchFlags } from "./watch.ts";
 
-interface Flags extends SharedOptions, OutputOptions {
+interface Flags extends SharedOptions, OutputOptions, WatchFlags {
   readonly doc?: boolean;
+  readonly static?: boolean;
 }
 
 function documentation(): string {
@@ -27,6 +31,8 @@ export async function msaltRun(argv: readonly string[], version: string): Promis
     .argument("[function]", "such as jobs.lookup")
     .argument("[arguments...]")
     .option("-d, --doc", "show what there is")
+    .option("-s, --static", "jobs.follow: collect all answers and print them once")
+    .option("--summary", "jobs.follow: print the counts at the end")
     .addHelpText("after", documentation())
     .parse([...argv], { from: "user" });
   const flags = command.opts<Flags>();
@@ -38,11 +44,21 @@ export async function msaltRun(argv: readonly string[], version: string): Promis
   const { outputter, ...look } = outputOf(flags);
   const args = parseWords(words, () => true);
   const runner = findRunner(fun, args);
-  const client = await LocalClient.connect(loadMasterConfig(flags).sockDir);
+  const config = loadMasterConfig(flags);
+  const client = await LocalClient.connect(config.sockDir);
   try {
+    if (fun === "jobs.follow") {
+      const watched = { ...flags, follow: true };
+      const print = { outputter, indent: look.indent, atEnd: flags.static === true };
+      const jid = asJid(String(args.arg[0]));
+      return await new JobWatch(watched, config, look.color, print).run(client, jid, config.timeoutMs);
+    }
     const value = await runner.run(args, {
       call: (cmd, load) => client.call(cmd, load),
       returns: (jid) => storedReturns(client, jid),
+      user: userName(),
+      now: Date.now,
+      sleep: (ms) => sleep(ms, undefined),
     });
     process.stdout.write(render(outputter, value, look));
     return exits.good;

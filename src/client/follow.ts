@@ -5,9 +5,10 @@
  */
 import { MsaltError } from "../errors.ts";
 import { hasResult, isTerminal } from "../job/state.ts";
-import type { Target } from "../job/types.ts";
+import type { Job, Target } from "../job/types.ts";
 import { decode, resultScan } from "../wire/codec.ts";
 import type { Jid, MinionId } from "../wire/ids.ts";
+import type { KillReport } from "../wire/loads.ts";
 import type { LocalReplies, TargetView } from "../wire/local.ts";
 import { tags } from "../wire/tags.ts";
 import type { BusEvent, LocalClient } from "./local.ts";
@@ -50,22 +51,30 @@ export async function* storedReturns(client: LocalClient, jid: Jid): AsyncGenera
   } while (after !== undefined);
 }
 
+export interface Watcher {
+  /** Each answer once, as it comes. */
+  readonly onReturn: (answer: Return) => void;
+  /** Once for each target that is not there and is not waited for; it may answer all the same. */
+  readonly onAway?: (target: TargetView, job: Job) => void;
+  /** Once, with the states of all targets: kept up to date while the job is followed. */
+  readonly onTargets?: (targets: ReadonlyMap<MinionId, Target>) => void;
+}
+
 /**
- * Hands on each answer once, as it comes, and resolves when nothing more is to be waited for: all targets are terminal, or
- * `waitMs` went by since the last sign of life of what is left. Minions that say they are running are waited for.
+ * Resolves when nothing more is to be waited for: all targets are terminal, or `waitMs` went by since the last sign of life of
+ * what is left. Minions that say they are running are waited for, and so are those behind them in a batch.
  */
-export async function followJob(
-  client: LocalClient,
-  jid: Jid,
-  waitMs: number,
-  onReturn: (answer: Return) => void,
-): Promise<Followed> {
+export async function followJob(client: LocalClient, jid: Jid, waitMs: number, watcher: Watcher): Promise<Followed> {
+  const { onReturn, onAway, onTargets } = watcher;
   const shown = new Set<MinionId>();
+  const away = new Set<MinionId>();
+  const targets = new Map<MinionId, Target>();
   let sequence = 0;
   let bus = "";
   let gap = false;
   let lastSign = Date.now();
   let wake = (): void => undefined;
+  onTargets?.(targets);
 
   const show = (answer: Return): void => {
     if (shown.has(answer.id)) return;
@@ -80,8 +89,13 @@ export async function followJob(
     sequence = number;
     lastSign = Date.now();
     const id = data["id"] as MinionId;
-    if (tag === tags.jobRet(jid, id) && data["out"] !== "no_return")
-      show({ id, target: targetOf(data), value: data["return"] });
+    if (tag === tags.jobStop(jid)) gap = true;
+    if (tag === tags.jobStart(jid, id)) targets.set(id, { id, state: "running" });
+    if (tag === tags.jobRet(jid, id)) {
+      const target = targetOf(data);
+      targets.set(id, target);
+      if (data["out"] !== "no_return") show({ id, target, value: data["return"] });
+    }
     wake();
   };
   await client.subscribe(tags.job(jid), onEvent);
@@ -91,12 +105,18 @@ export async function followJob(
     const record = await client.call("job.record", { jid });
     sequence = Math.max(record.bus === bus ? sequence : 0, record.sequence);
     bus = record.bus;
+    for (const target of record.targets) targets.set(target.id, target);
     const unseen = record.targets.filter((target) => hasResult(target) && !shown.has(target.id));
     if (unseen.length > 0) for await (const answer of resultsOf(client, jid, unseen)) show(answer);
     const open = record.targets.filter(({ state }) => !isTerminal(state));
+    for (const target of open) {
+      if (!isAway(target) || isQueued(target, record.job) || away.has(target.id)) continue;
+      away.add(target.id);
+      onAway?.(target, record.job);
+    }
     // The last answers came while the record was read: events follow the commit, so another look shows them all.
     if (open.length > 0 && shown.size >= record.targets.length) continue;
-    if (!open.some((target) => isWorthWaiting(target, lastSign + waitMs))) {
+    if (!isWorthWaiting(open, record.job, lastSign + waitMs)) {
       return { record, missing: record.targets.filter(({ id }) => !shown.has(id)) };
     }
     // Until something is missing, or nothing happens for a while, the tail is all there is to read.
@@ -114,12 +134,26 @@ export async function followJob(
   }
 }
 
+/** Its turn in the batch has not come. */
+function isQueued({ state, turn }: Target, { options }: Job): boolean {
+  return options.parallel !== undefined && state === "waiting" && turn === undefined;
+}
+
+/** Gone for longer than a link takes to come back. */
+function isAway({ link }: TargetView): boolean {
+  if (link?.connected === true || link?.returning === true) return false;
+  return (link?.since ?? 0) < Date.now() - graceMs;
+}
+
 /** Whether an open target may still answer before `until` (ms since 1970), as far as the record knows. */
-function isWorthWaiting({ state, link }: TargetView, until: number): boolean {
+function isWorthWaiting(open: readonly TargetView[], job: Job, until: number): boolean {
+  const begun = open.filter((target) => !isQueued(target, job));
   const now = Date.now();
-  const away = link?.connected !== true && link?.returning !== true;
-  if (away && (link?.since ?? 0) < now - graceMs) return state === "running" && now < until;
-  return state === "running" || now < until;
+  if (begun.length === 0) return open.length > 0 && now < until + (job.options.batchWaitMs ?? 0);
+  return begun.some((target) => {
+    if (isAway(target)) return target.state === "running" && now < until;
+    return target.state === "running" || now < until;
+  });
 }
 
 async function* resultsOf(client: LocalClient, jid: Jid, unseen: readonly Target[]): AsyncGenerator<Return> {
@@ -133,7 +167,7 @@ async function* resultsOf(client: LocalClient, jid: Jid, unseen: readonly Target
 }
 
 function targetOf(data: Readonly<Record<string, unknown>>): Target {
-  const { id, retcode, success, state, out } = data;
+  const { id, retcode, success, state, out, kill } = data;
   if (typeof id !== "string" || typeof retcode !== "number")
     throw new MsaltError("ERR_WIRE_INVALID", "not a return event");
   return {
@@ -142,5 +176,6 @@ function targetOf(data: Readonly<Record<string, unknown>>): Target {
     retcode,
     success: success === true,
     ...(typeof out === "string" && { out }),
+    ...(typeof kill === "object" && kill !== null && { kill: kill as KillReport }),
   };
 }

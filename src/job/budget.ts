@@ -7,6 +7,8 @@ export type Tally = Readonly<Record<"failed" | "timed_out" | "killed" | "lost" |
 
 export const noFailures: Tally = { failed: 0, timed_out: 0, killed: 0, lost: 0, expired: 0, unreachable: 0 };
 
+const kinds = Object.keys(noFailures) as (keyof Tally)[];
+
 function kindOf({ state, unreachable }: Target): keyof Tally | undefined {
   if (unreachable === true) return "unreachable";
   return isFailure(state) ? (state as TargetState & keyof Tally) : undefined;
@@ -24,7 +26,7 @@ export function recount(tally: Tally, before: Target, after: Target): Tally {
 }
 
 export function failures(tally: Tally): number {
-  return Object.values(tally).reduce((sum, count) => sum + count, 0);
+  return kinds.reduce((sum, kind) => sum + tally[kind], 0);
 }
 
 /** floor(part × count), `part` taken as the decimal that it prints as: 0.29 of 100 is 29. */
@@ -53,8 +55,10 @@ const names: Readonly<Record<keyof Tally, string>> = {
 
 /** Why a job was stopped when its budget was spent: one sentence with the limit and the counts. */
 export function spentText(options: JobOptions, tally: Tally, targets: number): string {
-  const kinds = (Object.keys(names) as (keyof Tally)[]).filter((kind) => tally[kind] > 0);
-  const parts = kinds.map((kind) => `${tally[kind]} ${names[kind]}`).join(", ");
+  const parts = kinds
+    .filter((kind) => tally[kind] > 0)
+    .map((kind) => `${tally[kind]} ${names[kind]}`)
+    .join(", ");
   const allowed = allowedFailures(options, targets) ?? 0;
   const byRate = allowed > (options.failCount ?? 0) || options.failCount === undefined;
   const limit = byRate ? `fail_rate ${options.failRate ?? 0}` : `fail_count ${options.failCount ?? 0}`;

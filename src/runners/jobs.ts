@@ -1,8 +1,10 @@
+import { MsaltError } from "../errors.ts";
 import { isTerminal } from "../job/state.ts";
 import { asJid, type Jid } from "../wire/ids.ts";
-import { type Runner, jobFields } from "./runner.ts";
-
-const listed = 1000;
+import type { JobSummary } from "../wire/local.ts";
+import { kill } from "./job-kill.ts";
+import { findJobs } from "./job-search.ts";
+import { type Runner, type RunnerContext, jobFields } from "./runner.ts";
 
 const jidOf = ([first]: readonly unknown[]): Jid => asJid(String(first));
 
@@ -18,7 +20,9 @@ const lookup: Omit<Runner, "name"> = {
       if (id in found) continue;
       const since =
         link?.since === undefined ? "never connected" : `not connected since ${new Date(link.since).toISOString()}`;
-      const why = link?.connected === true || isTerminal(state) ? (reason ?? state) : `${state}; ${since}`;
+      const known =
+        reason === undefined || state === "lost" || state === "expired" ? (reason ?? state) : `${state}: ${reason}`;
+      const why = link?.connected === true || isTerminal(state) ? known : `${state}; ${since}`;
       found[id] = `Minion did not return. [${why}]`;
     }
     for (const id of job.missing) found[id] = "Minion did not return. [No minion of this name has an accepted key]";
@@ -26,16 +30,79 @@ const lookup: Omit<Runner, "name"> = {
   },
 };
 
+/** A job under its jid: what was run on whom, and every answer. */
+async function printed(jid: Jid, { call, returns }: RunnerContext): Promise<Record<string, unknown>> {
+  const { job, stop } = await call("job.record", { jid });
+  const result: Record<string, unknown> = {};
+  for await (const { id, target, value } of returns(jid)) {
+    const { retcode, success, state, kill: killed } = target;
+    result[id] = { retcode, return: value, state, success, ...(killed !== undefined && { killed }) };
+  }
+  const minions = { Minions: job.minions, Result: result };
+  return { [jid]: { ...jobFields(job), ...minions, ...(stop !== undefined && { Stopped: stop.reason }) } };
+}
+
+const print: Omit<Runner, "name"> = {
+  summary: "Show a job: what was run on whom, and every answer with its return code.",
+  params: ["jid"],
+  run: ({ arg }, context) => printed(jidOf(arg), context),
+};
+
+function listOf(newestFirst: readonly JobSummary[]): Record<string, unknown> {
+  return Object.fromEntries(
+    newestFirst
+      .toReversed()
+      .map(({ job, stop }) => [job.jid, { ...jobFields(job), ...(stop !== undefined && { Stopped: stop.reason }) }]),
+  );
+}
+
 export const jobs: readonly Runner[] = [
   { name: "jobs.lookup", ...lookup },
   { name: "jobs.lookup_jid", ...lookup },
   {
     name: "jobs.list_jobs",
-    summary: "List the jobs in the record, newest last.",
+    summary: "List the jobs in the record, newest last; searches take globs, times such as 2026-11-21 or 10:00.",
     params: [],
-    run: async (_args, { call }) => {
-      const { jobs: found } = await call("job.list", { limit: listed });
-      return Object.fromEntries(found.toReversed().map(({ job }) => [job.jid, jobFields(job)]));
+    keywords: ["search_metadata", "search_function", "search_target", "start_time", "end_time"],
+    run: async ({ kwarg }, context) => {
+      const found: JobSummary[] = [];
+      const search = {
+        metadata: kwarg["search_metadata"],
+        function: kwarg["search_function"],
+        target: kwarg["search_target"],
+        start: kwarg["start_time"],
+        end: kwarg["end_time"],
+      };
+      for await (const line of findJobs(context, search)) found.push(line);
+      return listOf(found);
+    },
+  },
+  {
+    name: "jobs.list_jobs_filter",
+    summary: "List the newest jobs, so many of them.",
+    params: ["count"],
+    run: async ({ arg }, context) => {
+      const count = Number(arg[0]);
+      if (!Number.isInteger(count) || count < 1) {
+        throw new MsaltError("ERR_FUNCTION_ARGS", `jobs.list_jobs_filter: ${String(arg[0])} is no number of jobs`);
+      }
+      const found: JobSummary[] = [];
+      for await (const line of findJobs(context)) {
+        found.push(line);
+        if (found.length === count) break;
+      }
+      return listOf(found);
+    },
+  },
+  {
+    name: "jobs.last_run",
+    summary: "Show the newest job that matches, with its answers.",
+    params: [],
+    keywords: ["function", "target", "metadata"],
+    run: async ({ kwarg: { function: fun, target, metadata } }, context) => {
+      for await (const { job } of findJobs(context, { function: fun, target, metadata }))
+        return printed(job.jid, context);
+      return false;
     },
   },
   {
@@ -57,20 +124,14 @@ export const jobs: readonly Runner[] = [
       );
     },
   },
+  { name: "jobs.print_job", ...print },
+  { name: "jobs.list_job", ...print },
+  kill,
   {
-    name: "jobs.print_job",
-    summary: "Show a job: what was run on whom, and every answer with its return code.",
+    name: "jobs.follow",
+    summary: "Show what a job prints from the beginning and as it comes, and its answers; ends when the job does.",
     params: ["jid"],
-    run: async ({ arg }, { call, returns }) => {
-      const jid = jidOf(arg);
-      const { job, stop } = await call("job.record", { jid });
-      const result: Record<string, unknown> = {};
-      for await (const { id, target, value } of returns(jid)) {
-        result[id] = { retcode: target.retcode, return: value, success: target.success };
-      }
-      const minions = { Minions: job.minions, Result: result };
-      return { [jid]: { ...jobFields(job), ...minions, ...(stop !== undefined && { Stopped: stop.reason }) } };
-    },
+    run: () => Promise.reject(new MsaltError("ERR_USAGE", "jobs.follow needs a terminal: run it with msalt-run")),
   },
   {
     name: "jobs.exit_success",

@@ -7,12 +7,17 @@ import { formatJidTime, type Jid } from "../wire/ids.ts";
 import type { LocalCommand, LocalLoad, LocalReplies } from "../wire/local.ts";
 
 /** What a runner may use. */
-interface RunnerContext {
+export interface RunnerContext {
   readonly call: <C extends LocalCommand>(cmd: C, load: LocalLoad<C>) => Promise<LocalReplies[C]>;
   /** Every stored result of a job, decoded. */
   readonly returns: (
     jid: Jid,
   ) => AsyncIterable<{ readonly id: string; readonly target: Target; readonly value: unknown }>;
+  /** Who asks. */
+  readonly user: string;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly sleep: (ms: number) => Promise<unknown>;
 }
 
 export interface RunnerArguments {
@@ -31,7 +36,15 @@ export interface Runner {
 }
 
 /** A job under the field names of Salt's job runners. */
-export function jobFields({ arg, fun, jid, tgt, tgtType, user, options }: Omit<Job, "minions">): Record<string, unknown> {
+export function jobFields({
+  arg,
+  fun,
+  jid,
+  tgt,
+  tgtType,
+  user,
+  options,
+}: Omit<Job, "minions">): Record<string, unknown> {
   return {
     Arguments: arg,
     Function: fun,

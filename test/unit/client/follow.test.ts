@@ -47,7 +47,7 @@ class FakeMaster {
       if (cmd === "job.returns")
         return { targets: [...this.targets.values()].filter(({ retcode }) => retcode !== undefined) };
       this.reads += 1;
-      const job = { jid, minions: [...this.targets.keys()], missing: [] };
+      const job = { jid, minions: [...this.targets.keys()], missing: [], options: {} };
       return { job, sequence: this.sequence, bus: this.bus, targets: [...this.targets.values()] };
     };
     const subscribe = async (_prefix: string, listener: (event: BusEvent) => void): Promise<void> => {
@@ -59,7 +59,7 @@ class FakeMaster {
 
 const run = (master: FakeMaster, waitMs = 60_000): { shown: string[]; end: ReturnType<typeof followJob> } => {
   const shown: string[] = [];
-  return { shown, end: followJob(master.client, jid, waitMs, ({ id }) => shown.push(id)) };
+  return { shown, end: followJob(master.client, jid, waitMs, { onReturn: ({ id }) => shown.push(id) }) };
 };
 
 describe("followJob", () => {

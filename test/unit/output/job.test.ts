@@ -1,4 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { countsOf } from "../../../src/job/progress.ts";
+import type { Target, TargetState } from "../../../src/job/types.ts";
+import type { MinionId } from "../../../src/wire/ids.ts";
 import { asyncText, ctrlCText, noReturnText, summaryText, verboseHeader } from "../../../src/output/job.ts";
 
 const jid = "20261121023623028733";
@@ -8,7 +11,8 @@ const explanation =
 
 describe("the texts about a job", () => {
   it("names the job that --async left running", () => {
-    expect(asyncText(jid)).toBe(`Executed command with job ID: ${jid}`);
+    expect(asyncText(jid, false)).toBe(`Executed command with job ID: ${jid}`);
+    expect(asyncText(jid, true)).toBe(`Executed batch command with job ID: ${jid}`);
   });
 
   it("underlines the jid", () => {
@@ -52,10 +56,18 @@ describe("summaryText", () => {
     "# of minions that did not return: 1",
     "# of minions with errors: 0",
   ];
-  const summary = { targeted: 3, returned: 2, missing: 1, errors: 0 };
+  const summary = { targeted: 3, returned: 2, missing: 1, errors: 0, counts: countsOf([]) };
 
   it("counts", () => {
     expect(summaryText(summary)).toBe([...counts, rule, ""].join("\n"));
+  });
+
+  it("counts apart what ended otherwise", () => {
+    const of = (state: TargetState, more: Partial<Target> = {}): Target => ({ id: "m" as MinionId, state, ...more });
+    const targets = [of("skipped"), of("skipped"), of("timed_out"), of("expired", { unreachable: true }), of("lost")];
+    expect(summaryText({ ...summary, counts: countsOf(targets) })).toContain(
+      "# of minions skipped: 2\n# of minions timed out: 1\n# of minions that could not be reached: 1\n# of minions lost: 1\n",
+    );
   });
 
   it("names the minions of each list that is not empty", () => {
