@@ -39,7 +39,7 @@ export const kill: Runner = {
     const { skipped, told } = await call("job.kill", {
       jid,
       user,
-      ...(signal !== undefined && { signal: signalOf(String(signal)) }),
+      ...(typeof signal === "string" && { signal: signalOf(signal) }),
     });
     if (skipped === 0 && told.length === 0) throw new MsaltError("ERR_JOB_ENDED", `job ${jid} had ended before`);
     const record = await ended(context, jid, new Set(told));

@@ -8,11 +8,11 @@ import { guessWord } from "../wire/yaml-word.ts";
 import type { RunnerContext } from "./runner.ts";
 
 export interface Search {
-  readonly metadata?: unknown;
-  readonly function?: unknown;
-  readonly target?: unknown;
-  readonly start?: unknown;
-  readonly end?: unknown;
+  readonly metadata?: string | undefined;
+  readonly function?: string | undefined;
+  readonly target?: string | undefined;
+  readonly start?: string | undefined;
+  readonly end?: string | undefined;
 }
 
 const pageJobs = 1000;
@@ -20,8 +20,8 @@ const pageJobs = 1000;
 /** Matching jobs, newest first. @throws MsaltError `ERR_FUNCTION_ARGS` for a time or metadata that is none. */
 export async function* findJobs({ call, now }: RunnerContext, search: Search = {}): AsyncGenerator<JobSummary> {
   const matches = compileSearch(search);
-  const start = search.start === undefined ? 0 : parseTime(String(search.start), now());
-  const end = search.end === undefined ? Infinity : parseTime(String(search.end), now());
+  const start = search.start === undefined ? 0 : parseTime(search.start, now());
+  const end = search.end === undefined ? Infinity : parseTime(search.end, now());
   let before: Jid | undefined;
   for (;;) {
     const { jobs } = await call("job.list", { limit: pageJobs, ...(before !== undefined && { before }) });
@@ -36,8 +36,8 @@ export async function* findJobs({ call, now }: RunnerContext, search: Search = {
 }
 
 function compileSearch({ metadata, function: fun, target }: Search): (line: JobSummary) => boolean {
-  const byFun = fun === undefined ? () => true : compileGlob(String(fun));
-  const byTarget = target === undefined ? () => true : compileGlob(String(target));
+  const byFun = fun === undefined ? () => true : compileGlob(fun);
+  const byTarget = target === undefined ? () => true : compileGlob(target);
   const wanted = metadata === undefined ? [] : Object.entries(metadataOf(metadata));
   return ({ job }) =>
     byFun(job.fun) &&
@@ -48,8 +48,8 @@ function compileSearch({ metadata, function: fun, target }: Search): (line: JobS
     });
 }
 
-function metadataOf(given: unknown): Record<string, unknown> {
-  const value = typeof given === "string" ? guessWord(given) : given;
+function metadataOf(given: string): Record<string, unknown> {
+  const value = guessWord(given);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new MsaltError("ERR_FUNCTION_ARGS", "search_metadata must be a map, such as '{ticket: 123}'");
 }

@@ -6,6 +6,9 @@ import { kill } from "./job-kill.ts";
 import { findJobs } from "./job-search.ts";
 import { type Runner, type RunnerContext, jobFields } from "./runner.ts";
 
+/** What was typed, where it was. */
+const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
+
 const jidOf = ([first]: readonly unknown[]): Jid => asJid(String(first));
 
 const lookup: Omit<Runner, "name"> = {
@@ -67,11 +70,11 @@ export const jobs: readonly Runner[] = [
     run: async ({ kwarg }, context) => {
       const found: JobSummary[] = [];
       const search = {
-        metadata: kwarg["search_metadata"],
-        function: kwarg["search_function"],
-        target: kwarg["search_target"],
-        start: kwarg["start_time"],
-        end: kwarg["end_time"],
+        metadata: text(kwarg["search_metadata"]),
+        function: text(kwarg["search_function"]),
+        target: text(kwarg["search_target"]),
+        start: text(kwarg["start_time"]),
+        end: text(kwarg["end_time"]),
       };
       for await (const line of findJobs(context, search)) found.push(line);
       return listOf(found);
@@ -100,7 +103,11 @@ export const jobs: readonly Runner[] = [
     params: [],
     keywords: ["function", "target", "metadata"],
     run: async ({ kwarg: { function: fun, target, metadata } }, context) => {
-      for await (const { job } of findJobs(context, { function: fun, target, metadata }))
+      for await (const { job } of findJobs(context, {
+        function: text(fun),
+        target: text(target),
+        metadata: text(metadata),
+      }))
         return printed(job.jid, context);
       return false;
     },

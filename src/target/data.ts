@@ -121,11 +121,10 @@ function textOf(value: unknown): string {
   if (typeof value === "string") return value;
   if (typeof value === "number" || typeof value === "bigint") return String(value);
   if (Array.isArray(value)) return `[${value.map((each) => quoted(each)).join(", ")}]`;
-  if (isMap(value)) {
-    const entries = Object.entries(value).map(([key, each]) => `${quoted(key)}: ${quoted(each)}`);
-    return `{${entries.join(", ")}}`;
-  }
-  return String(value);
+  if (!isMap(value)) return "";
+  return `{${Object.entries(value)
+    .map(([key, each]) => `${quoted(key)}: ${quoted(each)}`)
+    .join(", ")}}`;
 }
 
 function quoted(value: unknown): string {

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type TargetEvent, advance, conflictOf, hasResult, isFailure, isTerminal } from "../../../src/job/state.ts";
+import {
+  type TargetEvent,
+  advance,
+  conflictOf,
+  hasResult,
+  isFailure,
+  isTerminal,
+  notAfterOf,
+} from "../../../src/job/state.ts";
 import { type Target, type TargetState, targetStates } from "../../../src/job/types.ts";
 import { runStates } from "../../../src/wire/loads.ts";
 import type { MinionId } from "../../../src/wire/ids.ts";
@@ -32,6 +40,30 @@ describe("advance", () => {
       success: true,
       ret: Uint8Array.of(1),
     });
+  });
+
+  it("gives a target its turn once, and sends it with that turn", () => {
+    expect(after({ is: "turn", at: 3 })).toEqual({ id, state: "waiting", turn: 3 });
+    expect(after({ is: "turn", at: 3 }, { is: "turn", at: 4 })).toEqual({ id, state: "waiting", turn: 3 });
+    expect(after({ is: "turn", at: 3 }, { is: "sent", turn: 8 })).toEqual({ id, state: "sent", turn: 3 });
+    expect(after({ is: "sent", turn: 8 })).toEqual({ id, state: "sent", turn: 8 });
+    expect(after({ is: "sent", turn: 8 }, { is: "turn", at: 9 }).turn).toBe(8);
+    expect(after({ is: "turn", at: 3 }, returned(1)).turn).toBe(3);
+  });
+
+  it.each<[string, TargetEvent[], true | undefined]>([
+    ["was never sent the job", [], true],
+    ["was passed over", [{ is: "turn", at: 3 }], true],
+    ["was sent the job", [{ is: "sent" }], undefined],
+  ])("says of an expired target whether it was reached: it %s", (_case, before, unreachable) => {
+    const target = after(...before, { is: "expired", at: 9, reason: "too late" });
+    expect(target).toMatchObject({ state: "expired", ended: 9, reason: "too late" });
+    expect(target.unreachable).toBe(unreachable);
+    expect(advance(target, returned(1))).not.toHaveProperty("unreachable");
+  });
+
+  it("does not skip what was sent: it may have begun", () => {
+    expect(advance(after({ is: "sent" }), { is: "skipped", at: 2, reason: "enough" })).toBeUndefined();
   });
 
   it("takes a result for a target it never saw start: fast functions do not say so", () => {
@@ -67,6 +99,7 @@ describe("advance", () => {
 
   const event = fc.oneof<fc.Arbitrary<TargetEvent>[]>(
     fc.constant<TargetEvent>({ is: "sent" }),
+    fc.nat(100).map((at): TargetEvent => ({ is: "turn", at })),
     fc.nat(100).map((at): TargetEvent => ({ is: "started", at })),
     fc
       .record({ at: fc.nat(100), state: fc.constantFrom(...runStates), retcode: fc.nat(3), byte: fc.nat(2) })
@@ -162,6 +195,19 @@ describe("conflictOf", () => {
   ])("%s", (_case, target, event, expected) => {
     if (event.is !== "returned") throw new Error("not a return");
     expect(conflictOf(target, event)).toBe(expected);
+  });
+});
+
+describe("notAfterOf", () => {
+  const job = { created: 1000, notAfter: 61_000, options: {} };
+  const batch = { ...job, options: { parallel: 2 } };
+
+  it.each([
+    ["the job's own, without batches", job, {}, 61_000],
+    ["as long after its turn as the job's is after its creation", batch, { turn: 50_000 }, 110_000],
+    ["none before its turn has come", batch, {}, undefined],
+  ])("%s", (_case, given, turn, expected) => {
+    expect(notAfterOf(given, { ...fresh, ...turn })).toBe(expected);
   });
 });
 

@@ -91,9 +91,9 @@ async function start(options: { allowed?: readonly string[] } = {}): Promise<voi
     summary: "Counts, then runs a command.",
     params: z.strictObject({ cmd: z.string() }),
     effects: "some" as const,
-    run: async ({ cmd }, { job, command }) => {
-      ran.push(job.jid);
-      return (await command({ argv: ["/bin/sh", "-c", cmd], merge: true })).stdout;
+    run: async ({ cmd }, on) => {
+      ran.push(on.job.jid);
+      return (await on.command({ argv: ["/bin/sh", "-c", cmd], merge: true })).stdout;
     },
   });
   const note = (message: string): void => void logged.push(message);
