@@ -1,11 +1,19 @@
 import { cmdFunctions } from "./cmd.ts";
 import { configFunctions } from "./config.ts";
 import type { AnyFunction } from "./declare.ts";
+import { diskFunctions, kernelFunctions } from "./disk.ts";
 import { eventFunctions } from "./event.ts";
+import { fileChanges } from "./file-changes.ts";
+import { fileFacts } from "./file-facts.ts";
 import { grainsFunctions } from "./grains.ts";
+import { networkFunctions } from "./network.ts";
+import { pkgFunctions } from "./packages.ts";
 import { saltutilFunctions } from "./saltutil.ts";
+import { serviceFunctions } from "./services.ts";
 import { sysFunctions } from "./sys.ts";
+import { psFunctions, statusFunctions } from "./status.ts";
 import { testFunctions } from "./test.ts";
+import { userFunctions } from "./users.ts";
 
 const all: readonly AnyFunction[] = [
   ...testFunctions,
@@ -15,6 +23,16 @@ const all: readonly AnyFunction[] = [
   ...saltutilFunctions,
   ...configFunctions,
   ...eventFunctions,
+  ...fileFacts,
+  ...fileChanges,
+  ...statusFunctions,
+  ...psFunctions,
+  ...diskFunctions,
+  ...kernelFunctions,
+  ...networkFunctions,
+  ...userFunctions,
+  ...serviceFunctions,
+  ...pkgFunctions,
 ];
 
 /** Every function that a minion has, by its name. */

@@ -18,9 +18,11 @@ const job: RunningJob = {
   pid: 77,
 };
 
+const changes = (module: string, names: string): string[] => names.split(" ").map((name) => `${module}.${name}`);
+
 describe("builtins", () => {
   it.each([...builtins.values()].map((fn) => [fn.name, fn] as const))("%s is declared as it should be", (name, fn) => {
-    expect(name).toMatch(/^[a-z]+\.[a-z_]+$/);
+    expect(name).toMatch(/^[a-z]+\.[a-z_]+6?$/);
     expect(fn.summary).toMatch(/^[A-Z][^\n]*\.$/);
     expect(Object.keys(fn.params.shape)).toEqual(
       expect.arrayContaining([fn.rest, fn.keywords].filter((each) => each !== undefined)),
@@ -40,14 +42,24 @@ describe("builtins", () => {
       "cmd.script",
       "cmd.shell",
       "event.send",
+      ...changes(
+        "file",
+        "append chown copy makedirs mkdir move prepend remove rename replace set_mode symlink touch write",
+      ),
       "grains.delval",
       "grains.setval",
+      ...changes("group", "add adduser delete deluser"),
+      ...changes("pkg", "install purge refresh_db remove upgrade"),
+      "ps.kill_pid",
       "saltutil.kill_all_jobs",
       "saltutil.kill_job",
       "saltutil.signal_all_jobs",
       "saltutil.signal_job",
       "saltutil.term_all_jobs",
       "saltutil.term_job",
+      ...changes("service", "disable enable reload restart start stop"),
+      "sysctl.assign",
+      ...changes("user", "add chfullname chgroups chhome chshell delete"),
     ]);
   });
 });
@@ -90,7 +102,14 @@ describe("values and retcodes", () => {
     ["cmd.has_exec", ["sh"], true, 0],
     ["cmd.has_exec", ["no-such-program"], false, 0],
     ["sys.list_functions", ["event", "config"], ["config.get", "event.send"], 0],
-    ["sys.list_modules", [], ["cmd", "config", "event", "grains", "saltutil", "sys", "test"], 0],
+    [
+      "sys.list_modules",
+      [],
+      "cmd config disk event file grains group mount network pkg ps saltutil service status sys sysctl test user".split(
+        " ",
+      ),
+      0,
+    ],
     ["sys.argspec", ["test.arg"], { "test.arg": { args: [], defaults: null, varargs: true, kwargs: true } }, 0],
     [
       "sys.argspec",
