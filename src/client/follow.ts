@@ -9,7 +9,7 @@ import type { Job, Target } from "../job/types.ts";
 import { decode, resultScan } from "../wire/codec.ts";
 import type { Jid, MinionId } from "../wire/ids.ts";
 import type { KillReport } from "../wire/loads.ts";
-import type { LocalReplies, TargetView } from "../wire/local.ts";
+import type { JobView, LocalReplies, TargetView } from "../wire/local.ts";
 import { tags } from "../wire/tags.ts";
 import type { BusEvent, LocalClient } from "./local.ts";
 
@@ -72,14 +72,14 @@ export async function followJob(client: LocalClient, jid: Jid, waitMs: number, w
   let sequence = 0;
   let bus = "";
   let gap = false;
-  let lastSign = Date.now();
+  let lastSign = performance.now();
   let wake = (): void => undefined;
   onTargets?.(targets);
 
   const show = (answer: Return): void => {
     if (shown.has(answer.id)) return;
     shown.add(answer.id);
-    lastSign = Date.now();
+    lastSign = performance.now();
     onReturn(answer);
   };
   const onEvent = ({ tag, data }: BusEvent): void => {
@@ -87,7 +87,7 @@ export async function followJob(client: LocalClient, jid: Jid, waitMs: number, w
     if (data["_bus"] !== bus || number > sequence + 1) gap = true;
     if (number <= sequence && data["_bus"] === bus) return;
     sequence = number;
-    lastSign = Date.now();
+    lastSign = performance.now();
     const id = data["id"] as MinionId;
     if (tag === tags.jobStop(jid)) gap = true;
     if (tag === tags.jobStart(jid, id)) targets.set(id, { id, state: "running" });
@@ -110,13 +110,13 @@ export async function followJob(client: LocalClient, jid: Jid, waitMs: number, w
     if (unseen.length > 0) for await (const answer of resultsOf(client, jid, unseen)) show(answer);
     const open = record.targets.filter(({ state }) => !isTerminal(state));
     for (const target of open) {
-      if (!isAway(target) || isQueued(target, record.job) || away.has(target.id)) continue;
+      if (!isAway(target, record.time) || isQueued(target, record.job) || away.has(target.id)) continue;
       away.add(target.id);
       onAway?.(target, record.job);
     }
     // The last answers came while the record was read: events follow the commit, so another look shows them all.
     if (open.length > 0 && shown.size >= record.targets.length) continue;
-    if (!isWorthWaiting(open, record.job, lastSign + waitMs)) {
+    if (!isWorthWaiting(open, record, performance.now() - lastSign, waitMs)) {
       return { record, missing: record.targets.filter(({ id }) => !shown.has(id)) };
     }
     // Until something is missing, or nothing happens for a while, the tail is all there is to read.
@@ -140,19 +140,23 @@ function isQueued({ state, turn }: Target, { options }: Job): boolean {
 }
 
 /** Gone for longer than a link takes to come back. */
-function isAway({ link }: TargetView): boolean {
+function isAway({ link }: TargetView, time: number): boolean {
   if (link?.connected === true || link?.returning === true) return false;
-  return (link?.since ?? 0) < Date.now() - graceMs;
+  return (link?.since ?? 0) < time - graceMs;
 }
 
-/** Whether an open target may still answer before `until` (ms since 1970), as far as the record knows. */
-function isWorthWaiting(open: readonly TargetView[], job: Job, until: number): boolean {
+/** Whether an open target may still answer within `waitMs` of the last sign, which is `silentMs` old, as far as the record knows. */
+function isWorthWaiting(
+  open: readonly TargetView[],
+  { job, time }: JobView,
+  silentMs: number,
+  waitMs: number,
+): boolean {
   const begun = open.filter((target) => !isQueued(target, job));
-  const now = Date.now();
-  if (begun.length === 0) return open.length > 0 && now < until + (job.options.batchWaitMs ?? 0);
+  if (begun.length === 0) return open.length > 0 && silentMs < waitMs + (job.options.batchWaitMs ?? 0);
   return begun.some((target) => {
-    if (isAway(target)) return target.state === "running" && now < until;
-    return target.state === "running" || now < until;
+    if (isAway(target, time)) return target.state === "running" && silentMs < waitMs;
+    return target.state === "running" || silentMs < waitMs;
   });
 }
 

@@ -90,8 +90,8 @@ export class Supervisor {
     const { scripts, settings, log } = this.#options;
     slot.epoch = randomBytes(16).toString("hex");
     slot.ready = false;
-    slot.startedAt = Date.now();
-    slot.lastPong = Date.now();
+    slot.startedAt = performance.now();
+    slot.lastPong = performance.now();
     const { NODE_OPTIONS: _, ...env } = process.env;
     const child: ChildSettings = {
       ...settings,
@@ -109,7 +109,7 @@ export class Supervisor {
     await new Promise<void>((resolve, reject) => {
       let fatal: MsaltError | undefined;
       spawned.on("message", (message: FromChild) => {
-        if ("pong" in message) slot.lastPong = Date.now();
+        if ("pong" in message) slot.lastPong = performance.now();
         else if ("kill" in message) this.#killEpoch(message.kill);
         else if ("fatal" in message) {
           const { code, hint } = message.fatal;
@@ -143,7 +143,7 @@ export class Supervisor {
 
   #restart(slot: Slot): void {
     this.#tellFronts();
-    slot.quickDeaths = Date.now() - slot.startedAt >= stableMs ? 0 : slot.quickDeaths + 1;
+    slot.quickDeaths = performance.now() - slot.startedAt >= stableMs ? 0 : slot.quickDeaths + 1;
     const delay = slot.quickDeaths === 0 ? 0 : Math.min(10_000, 100 * 2 ** slot.quickDeaths);
     setTimeout(() => {
       // A failed start ends in the exit handler of the new child, which comes back here.
@@ -171,7 +171,7 @@ export class Supervisor {
     for (const slot of this.#slots) {
       const { child, role } = slot;
       if (child?.pid === undefined) continue;
-      const silent = Date.now() - slot.lastPong > silentMs;
+      const silent = performance.now() - slot.lastPong > silentMs;
       const rss = rssOf(child.pid);
       if (silent || rss > limits.memoryBytes[role]) {
         this.#options.log.error(

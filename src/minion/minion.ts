@@ -108,7 +108,8 @@ class Minion {
         fire: (tag, data) => this.#fire(tag, data),
         setGrains: (change) => this.#setGrains(change),
       },
-      onStart: (jid) => void this.#link?.ask({ cmd: "job.start", jid }, 5000).catch(() => undefined),
+      onStart: (jid) =>
+        void this.#link?.ask({ cmd: "job.start", jid, count: ledger.count }, 5000).catch(() => undefined),
       onResult: (jid) => this.#outbox.add(jid),
       onOutput: (jid, want) => this.#live.want(jid, want),
       onEnd: (jid) => this.#live.ended(jid),
@@ -182,7 +183,7 @@ class Minion {
       }
       const master = this.#master;
       if (master === undefined) continue;
-      const started = Date.now();
+      const started = performance.now();
       try {
         const ports = { requestPort: config.masterPort, publishPort: config.publishPort };
         await this.#session.run(
@@ -197,7 +198,7 @@ class Minion {
           ...(code !== undefined && { code }),
         });
       }
-      if (Date.now() - started > 60_000) failures = 0;
+      if (performance.now() - started > 60_000) failures = 0;
       await sleep(delay(failures, { minMs: 100, maxMs: 30_000 }, Math.random), signal);
     }
   }

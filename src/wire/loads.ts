@@ -53,7 +53,8 @@ const schemas = {
     ledger: z.strictObject({ id: bytes(16, 16), count }),
   }),
   sync: z.strictObject({ cmd: z.literal("sync") }),
-  "job.start": z.strictObject({ cmd: z.literal("job.start"), jid }),
+  /** `count` as in `heartbeat`. */
+  "job.start": z.strictObject({ cmd: z.literal("job.start"), jid, count }),
   "job.return": z.strictObject({
     cmd: z.literal("job.return"),
     jid,

@@ -105,6 +105,8 @@ export interface JobView {
   /** Number of the last event of this job: a tail goes on behind it. Numbers of another `bus` do not compare. */
   readonly sequence: number;
   readonly bus: string;
+  /** Of the master's clock, which need not be the reader's. */
+  readonly time: number;
 }
 
 /** One line of a list of jobs: without its targets' names, of which there may be many. */

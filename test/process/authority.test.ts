@@ -98,7 +98,7 @@ describe("a hostile minion and what belongs to others", () => {
     await unharmed(bus, async () => {
       for (const jid of [running, ended, "20000101000000000000", "29990101000000000000"]) {
         expect([jid, (await raw.ask(raw.result(jid, "forged")))?.error]).toEqual([jid, "E_NOT_TARGETED"]);
-        expect([jid, (await raw.ask({ cmd: "job.start", jid }))?.error]).toEqual([jid, "E_NOT_TARGETED"]);
+        expect([jid, (await raw.ask({ cmd: "job.start", jid, count: 0 }))?.error]).toEqual([jid, "E_NOT_TARGETED"]);
         expect(
           (await raw.ask({ cmd: "heartbeat", running: [jid], topic: raw.topic, count: 0 }))?.error,
         ).toBeUndefined();

@@ -11,7 +11,7 @@ const digest = Buffer.alloc(32);
 const good: Record<string, Record<string, unknown>> = {
   hello: { cmd: "hello", protocol: 1, version: "raw", ledger: { id: Buffer.alloc(16, 7), count: 0 } },
   sync: { cmd: "sync" },
-  "job.start": { cmd: "job.start", jid },
+  "job.start": { cmd: "job.start", jid, count: 0 },
   "job.return": {
     cmd: "job.return",
     jid,

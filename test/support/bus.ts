@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const checkout = join(import.meta.dirname, "../..");
-const dist = join(checkout, "dist");
+export const dist = join(checkout, "dist");
 
 export interface Result {
   readonly code: number | null;
@@ -20,8 +20,8 @@ export class Proc {
   stderr = "";
   readonly exit: Promise<Result>;
 
-  constructor(script: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    this.child = spawn(process.execPath, [join(dist, `${script}.js`), ...args], {
+  constructor(script: string, args: readonly string[], env: NodeJS.ProcessEnv = {}, from = dist) {
+    this.child = spawn(process.execPath, [join(from, `${script}.js`), ...args], {
       env: { ...process.env, ...env },
       stdio: ["pipe", "pipe", "pipe"],
     });
@@ -81,6 +81,9 @@ export interface BusOptions {
   /** Lines of YAML for the master's and every minion's configuration. */
   readonly master?: string;
   readonly minion?: string;
+  /** Where the programs of the master, or of every minion, are (default: `dist`). */
+  readonly masterFrom?: string;
+  readonly minionFrom?: string;
   /** Keys are accepted as they come (default). */
   readonly autoAccept?: boolean;
   /** Parent of the bus's folders, such as a small file system. */
@@ -137,7 +140,7 @@ export class Bus implements AsyncDisposable {
       `interface: 127.0.0.1\npublish_port: ${publish_port}\nret_port: ${ret_port}\nenroll_port: ${enroll_port}\nid: master\n` +
         `pki_dir: ${this.pki}/master\nauto_accept: ${this.options.autoAccept !== false}\n${this.options.master ?? ""}\n`,
     );
-    this.master = this.track(new Proc("msalt-master", ["--root-dir", this.masterRoot]));
+    this.master = this.track(new Proc("msalt-master", ["--root-dir", this.masterRoot], {}, this.options.masterFrom));
     if (!ready) return this.master;
     await this.master.says("msalt-master ready");
     for (const [, name, port] of this.master.stdout.matchAll(/(\w+_port)=(\d+)/g))
@@ -154,7 +157,9 @@ export class Bus implements AsyncDisposable {
       `master: 127.0.0.1\nid: ${id}\npublish_port: ${publish_port}\nmaster_port: ${ret_port}\nenroll_port: ${enroll_port}\n` +
         `pki_dir: ${this.pki}/${id}\nacceptance_wait_time: 1\n${this.options.minion ?? ""}\n${more}\n`,
     );
-    const minion = this.track(new Proc("msalt-minion", ["--root-dir", this.minionRoot(id), ...args]));
+    const minion = this.track(
+      new Proc("msalt-minion", ["--root-dir", this.minionRoot(id), ...args], {}, this.options.minionFrom),
+    );
     this.minions.set(id, minion);
     if (ready) await minion.says("msalt-minion ready");
     return minion;

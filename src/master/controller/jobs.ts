@@ -277,7 +277,7 @@ export class Jobs {
     await this.#loading;
     const open = this.#open.get(jid);
     if (open !== undefined) return this.#view(open);
-    const { store, busId, presence } = this.#options;
+    const { store, busId, presence, now } = this.#options;
     const record = await store.job(jid);
     if (record === undefined) {
       throw new MsaltError("ERR_UNKNOWN_JID", `no job ${jid} in the record`, {
@@ -289,6 +289,7 @@ export class Jobs {
       ...record,
       sequence: 0,
       bus: busId,
+      time: now(),
       targets: record.job.minions.map((id) => ({
         ...(targets.get(id) ?? { id, state: "waiting" }),
         link: presence.view(id),
@@ -301,9 +302,9 @@ export class Jobs {
   }
 
   #view({ job, stop, sequence, ...open }: OpenJob): JobView & { targets: TargetView[] } {
-    const { presence, busId } = this.#options;
+    const { presence, busId, now } = this.#options;
     const targets = [...open.targets.values()].map((target) => ({ ...target, link: presence.view(target.id) }));
-    return { job, sequence, bus: busId, targets, ...(stop !== undefined && { stop }) };
+    return { job, sequence, bus: busId, time: now(), targets, ...(stop !== undefined && { stop }) };
   }
 
   async #read(): Promise<void> {

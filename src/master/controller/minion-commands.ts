@@ -54,8 +54,10 @@ export class MinionCommands {
     this.#handlers = Object.freeze({
       hello: (load, link) => this.#hello(load, link),
       sync: async (_load, { id, keyId }) => ({ ok: options.jobs.delivery.sync(id, keyId) }),
-      "job.start": async ({ jid }, { id }) =>
-        (await options.jobs.started(id, jid)) ? { ok: { time: options.now() } } : notTargeted,
+      "job.start": async ({ jid, count }, link) => {
+        this.#counted(link, count);
+        return (await options.jobs.started(link.id, jid)) ? { ok: { time: options.now() } } : notTargeted;
+      },
       "job.return": (load, link) => this.#return(load, link),
       "job.output": async (load, { id }) => {
         const taken = options.output.take(id, load);
@@ -165,10 +167,15 @@ export class MinionCommands {
 
   async #heartbeat({ running, topic, count }: Load<"heartbeat">, link: MinionLink): Promise<Reply<"heartbeat">> {
     const { jobs, now } = this.#options;
-    if (link.ledger !== undefined) link.ledger = { ...link.ledger, count: Math.max(count, link.ledger.count) };
+    this.#counted(link, count);
     await jobs.running(link.id, running);
     const known = link.subscribed && link.session !== undefined && equalBytes(link.session.topic, topic);
     return { ok: { time: now(), known, outstanding: jobs.delivery.outstanding(link.id) } };
+  }
+
+  /** A later hello with fewer records means that the ledger went back (W9). */
+  #counted(link: MinionLink, count: number): void {
+    if (link.ledger !== undefined) link.ledger = { ...link.ledger, count: Math.max(count, link.ledger.count) };
   }
 }
 

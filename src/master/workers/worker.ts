@@ -116,7 +116,7 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
     const call = checkBody(inner, peer);
     if ("error" in call) return answer(routingId, inner, peer, call);
     const n = (count += 1);
-    waiting.set(n, { routingId, inner, peer, since: Date.now() });
+    waiting.set(n, { routingId, inner, peer, since: performance.now() });
     if (calls.length === 0) setImmediate(flush);
     const { bootId, counter } = inner;
     calls.push({ n, keyId: outer.sender, bootId, counter, size: inner.body.length, ...call });
@@ -151,7 +151,7 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
     receiveHighWaterMark: 64,
   });
   const sweep = setInterval(() => {
-    const old = Date.now() - abandonedMs;
+    const old = performance.now() - abandonedMs;
     for (const [n, { since }] of waiting) {
       if (since > old) break;
       waiting.delete(n);

@@ -80,6 +80,59 @@ describe("planBatch", () => {
     );
   });
 
+  it("agrees with a plan counted from the start: who is sent, who is passed over, and when the next place is free", () => {
+    const drawn = fc.record({
+      state: fc.constantFrom(...targetStates),
+      link: fc.constantFrom<LinkState>("up", "returning", "away"),
+      hadTurn: fc.boolean(),
+      never: fc.boolean(),
+      ago: fc.nat(30),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(drawn, { maxLength: 20 }),
+        fc.integer({ min: 1, max: 8 }),
+        fc.nat(20),
+        (all, parallel, wait) => {
+          const targets = all.map(({ state, hadTurn, never, ago }): Partial<Target> & { state: Target["state"] } => ({
+            state,
+            ...(hadTurn && { turn: now - 50 }),
+            ...(state === "expired" && never && { unreachable: true as const }),
+            ...(isTerminal(state) && { ended: now - ago }),
+          }));
+          const linkOf = (n: number): LinkState => all[n]?.link ?? "away";
+          const freeAt = targets.flatMap(({ state, unreachable, ended }) =>
+            ended === undefined || state === "skipped" || unreachable === true || now - ended >= wait
+              ? []
+              : [ended + wait],
+          );
+          const held = targets.filter(
+            ({ state }, n) => state === "running" || (state === "sent" && linkOf(n) !== "away"),
+          );
+          const free = Math.max(0, parallel - held.length - freeAt.length);
+          const queue = targets.flatMap(({ state, turn }, n) => (state === "waiting" ? [{ n, turn }] : []));
+          const up = queue.filter(({ n }) => linkOf(n) === "up");
+          const passed = queue.filter(
+            ({ n, turn }) =>
+              linkOf(n) === "away" && turn === undefined && up.filter((other) => other.n < n).length < free,
+          );
+          expect(
+            plan(
+              parallel,
+              targets,
+              all.map(({ link }) => link),
+              wait,
+            ),
+          ).toEqual({
+            send: up.slice(0, free).map(({ n }) => idOf(n)),
+            passed: passed.map(({ n }) => idOf(n)),
+            ...(freeAt.length > 0 && { wakeAt: Math.min(...freeAt) }),
+          });
+        },
+      ),
+    );
+  });
+
   it("plans a thousand targets", () => {
     const states = Array.from({ length: 1000 }, () => "waiting" as const);
     expect(plan(100, states).send).toEqual(states.slice(0, 100).map((_, n) => idOf(n)));

@@ -46,6 +46,16 @@ describe("allowedFailures", () => {
   ])("%j of 100", (options, expected) => {
     expect(allowedFailures(options, 100)).toBe(expected);
   });
+
+  it("is the larger of the count and the whole hundredths of the targets", () => {
+    fc.assert(
+      fc.property(fc.nat(20), fc.nat(100), fc.nat(2000), (failCount, percent, targets) => {
+        const hundredths = percent * targets;
+        const byRate = (hundredths - (hundredths % 100)) / 100;
+        expect(allowedFailures({ failCount, failRate: percent / 100 }, targets)).toBe(Math.max(failCount, byRate));
+      }),
+    );
+  });
 });
 
 describe("recount", () => {

@@ -91,7 +91,7 @@ afterEach(() => {
 describe("Link", () => {
   it("EN-06: gives each request its own answer when the answers come in another order", async () => {
     const both = [
-      link.ask({ cmd: "job.start", jid: "20261121020634330961" as never }, 5000),
+      link.ask({ cmd: "job.start", jid: "20261121020634330961" as never, count: 0 }, 5000),
       link.ask({ cmd: "sync" }, 5000),
     ];
     const [first, second] = (await asked(2)) as [Asked, Asked];
@@ -125,7 +125,7 @@ describe("Link", () => {
     ["EN-01: a frame that is cut", ({ requestId }) => reply(requestId, { ok: { time: 9 } }).subarray(0, 50)],
     ["EN-01: nothing", () => Buffer.alloc(0)],
   ])("refuses %s, and takes the true answer after it", async (_case, forge) => {
-    const answer = link.ask({ cmd: "job.start", jid: "20261121020634330961" as never }, 5000);
+    const answer = link.ask({ cmd: "job.start", jid: "20261121020634330961" as never, count: 0 }, 5000);
     const [request] = (await asked(1)) as [Asked];
     await router.send([request.from, forge(request)]);
     await router.send([request.from, reply(request.requestId, { ok: { time: 1 } })]);
