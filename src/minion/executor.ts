@@ -160,7 +160,9 @@ export class Executor {
     const report = setTimeout(() => this.#options.onStart(jid), startReportMs);
     const limit = order.timeout === undefined ? undefined : setTimeout(() => abort.abort("timeout"), order.timeout);
     try {
-      await this.#commit(await this.#outcome(order, abort.signal));
+      const result = await this.#outcome(order, abort.signal);
+      if (counts) await this.#commit(result);
+      else await this.#options.ledger.end(result).catch(() => this.#options.ledger.keep(result, order.not_after));
       this.#options.onResult(jid);
     } finally {
       this.#options.onEnd(jid);
@@ -185,6 +187,10 @@ export class Executor {
       return true;
     } catch (failure) {
       log.error("cannot write the ledger: the job is not started", { jid, failure: messageOf(failure) });
+      if (this.#stopping || ledger.seen(jid) !== "no") return false;
+      const text = `The job was not started: ${messageOf(failure)}`;
+      ledger.keep({ jid, fun, state: "failed", retcode: 1, success: false, ret: encode(text) }, notAfter);
+      onResult(jid);
       return false;
     }
   }

@@ -70,6 +70,8 @@ export class Ledger {
   readonly #pending = new Set<Jid>();
   /** Functions without effects, in memory only: jid to not-after. */
   readonly #remembered = new Map<Jid, number>();
+  /** Results that are in memory only. */
+  readonly #kept = new Map<Jid, LedgerResult>();
   readonly #writer: LedgerWriter;
 
   private constructor(opened: Opened, { now, onError }: LedgerOptions) {
@@ -124,7 +126,7 @@ export class Ledger {
   }
 
   seen(jid: Jid): Seen {
-    const known = this.#index.entries.get(jid)?.state;
+    const known = this.#kept.has(jid) ? "done" : this.#index.entries.get(jid)?.state;
     if (known !== undefined) return known;
     return this.#pending.has(jid) || this.#remembered.has(jid) ? "running" : "no";
   }
@@ -144,6 +146,10 @@ export class Ledger {
    */
   remember(jid: Jid, notAfter: number): void {
     this.#requireNew(jid);
+    this.#remember(jid, notAfter);
+  }
+
+  #remember(jid: Jid, notAfter: number): void {
     this.#remembered.set(jid, notAfter);
     for (const oldest of this.#remembered.keys()) {
       if (this.#remembered.size <= rememberedMax) break;
@@ -168,8 +174,18 @@ export class Ledger {
     this.#remembered.delete(jid);
   }
 
+  /**
+   * Instead of `end` when the disk takes nothing, for a job that changed nothing: one that did not begin, or is without effects.
+   * In the outbox, until this process ends.
+   */
+  keep(result: LedgerResult, notAfter: number): void {
+    this.#remember(result.jid, notAfter);
+    this.#kept.set(result.jid, result);
+  }
+
   /** The master has this result. Not on disk when it resolves, but with whatever is written next. */
   ack(jid: Jid): Promise<void> {
+    this.#kept.delete(jid);
     if (this.#index.outbox.has(jid)) this.#writer.acknowledge(jid);
     return Promise.resolve();
   }
@@ -184,7 +200,7 @@ export class Ledger {
   async result(jid: Jid): Promise<LedgerResult | undefined> {
     return this.#writer.serially(async () => {
       const entry = this.#index.entries.get(jid);
-      if (entry?.state !== "done") return undefined;
+      if (entry?.state !== "done") return this.#kept.get(jid);
       const record = await this.#writer.opened().record(entry.place);
       if (record.kind !== "end") throw new MsaltError("ERR_INTERNAL", `the ledger holds no result of job ${jid} there`);
       const { fun, state, retcode, success, out, kill, ret } = record;

@@ -7,7 +7,7 @@ import { Connection } from "../../../src/store/connection.ts";
 import { openDatabase } from "../../../src/store/database.ts";
 import { openSqliteStore } from "../../../src/store/sqlite.ts";
 import { jobOf, minionsOf } from "./contract.ts";
-import { onSmallDisk } from "./small-disk.ts";
+import { onSmallDisk } from "../../support/small-disk.ts";
 
 describe("openDatabase", () => {
   let dir: string;

@@ -7,7 +7,7 @@ import type { Write } from "../../../src/store/job-store.ts";
 import { openSqliteStore } from "../../../src/store/sqlite.ts";
 import type { KeyId, MinionId } from "../../../src/wire/ids.ts";
 import { jidOf, jobOf, jobStoreContract, minionsOf } from "./contract.ts";
-import { onSmallDisk } from "./small-disk.ts";
+import { onSmallDisk } from "../../support/small-disk.ts";
 
 jobStoreContract("sqlite", async () => {
   const dir = mkdtempSync(join(tmpdir(), "msalt-store-"));

@@ -1,0 +1,83 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { Bus, until } from "../support/bus.ts";
+import { fill, onSmallDisk } from "../support/small-disk.ts";
+
+describe("the minion's disk is full", () => {
+  it("P2: begins nothing that it could not remember, and keeps the result of what runs", async (context) => {
+    await using bus = await Bus.start({ minions: ["m2"] });
+    const data = join(bus.minionRoot("m1"), "var/lib/msalt/minion");
+    mkdirSync(data, { recursive: true });
+    await onSmallDisk(context, data, async () => {
+      await bus.startMinion("m1");
+      const ran = join(bus.root, "ran");
+      const runs = await bus.submit("m1", "cmd.run", `until [ -e ${bus.root}/go ]; do sleep 0.05; done; echo kept`);
+      await until("it runs", async () => JSON.stringify(await bus.lookup(runs)).includes("running"));
+      const makeRoom = fill(data);
+
+      const notStarted = "The job was not started: cannot use the ledger";
+      const submitted: string[] = [];
+      const values = async (id: string): Promise<string[]> =>
+        Promise.all(submitted.map(async (jid) => String((await bus.lookup(jid))[id])));
+      // The last page of the ledger has room for a few more.
+      const refused = (): boolean =>
+        bus.minion("m1").stderr.includes("cannot write the ledger: the job is not started");
+      while (!refused() && submitted.length < 100) {
+        submitted.push(await bus.submit("*", "cmd.run", `echo ran >> ${ran}; echo ${"done".repeat(50)}`));
+      }
+      const { code, stdout } = await bus.msalt("m1", "cmd.run", `echo no >> ${ran}`);
+      expect({ code, stdout }).toMatchObject({ code: 1, stdout: expect.stringContaining(notStarted) as string });
+      expect(stdout).toContain("ENOSPC: no space left on device");
+      expect((await bus.msalt("m1", "test.ping")).stdout).toBe("m1:\n    True\n");
+
+      await bus.msalt("m2", "file.touch", `${bus.root}/go`);
+      await bus.minion("m1").says("cannot write a result to the ledger, trying again");
+      expect(JSON.stringify(await bus.lookup(runs))).toContain("running");
+      makeRoom();
+      await until("the result", async () => (await bus.lookup(runs))["m1"] === "kept");
+      await until("no job is open", async () => (await bus.run("jobs.active", "--out=json")).stdout.trim() === "{}");
+      const begun = (await values("m1")).filter((value) => value.startsWith("done")).length;
+      expect(begun).toBeLessThan(submitted.length);
+      const lines = readFileSync(ran, "utf8").trim().split("\n");
+      expect(lines).toEqual(Array.from({ length: submitted.length + begun }, () => "ran"));
+      expect((await bus.msalt("m1", "cmd.run", "echo again")).stdout).toContain("again");
+    });
+  });
+});
+
+describe("the master's disk is full", () => {
+  it("P3: refuses new jobs, and takes the results that waited when there is room again", async (context) => {
+    await using bus = await Bus.start({ minions: [] });
+    await bus.master?.stop();
+    const data = join(bus.masterRoot, "var/lib/msalt/master");
+    await onSmallDisk(
+      context,
+      data,
+      async () => {
+        await bus.startMaster();
+        await bus.startMinion("m1");
+        const runs = await bus.submit("m1", "cmd.run", `until [ -e ${bus.root}/go ]; do sleep 0.05; done; echo kept`);
+        await until("it runs", async () => JSON.stringify(await bus.lookup(runs)).includes("running"));
+        const makeRoom = fill(data);
+
+        const refused = await bus.msalt("m1", "cmd.run", `touch ${bus.root}/no`);
+        expect(refused).toMatchObject({ code: 2, stdout: "" });
+        expect(refused.stderr).toContain(`less than 5 % of the disk of ${data} is free`);
+        expect(JSON.stringify(await bus.lookup(runs))).toContain("running");
+
+        // The run ends: the master cannot write its result, and the minion keeps it, come what may.
+        writeFileSync(`${bus.root}/go`, "");
+        await new Promise((resolve) => setTimeout(resolve, 1500));
+        expect(JSON.stringify(await bus.lookup(runs))).toContain("running");
+        await bus.minion("m1").stop("SIGKILL");
+        makeRoom();
+        await bus.startMinion("m1");
+        await until("the result", async () => (await bus.lookup(runs))["m1"] === "kept");
+        expect((await bus.msalt("m1", "cmd.run", "echo again")).stdout).toContain("again");
+        expect(existsSync(`${bus.root}/no`)).toBe(false);
+      },
+      16,
+    );
+  });
+});
