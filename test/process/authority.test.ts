@@ -87,7 +87,7 @@ describe("a hostile minion and what belongs to others", () => {
     expect(events.filter(({ tag }) => tag.endsWith("/upstream"))).toEqual([]);
   });
 
-  it("AZ-07: returns, starts and running jobs of another minion are E_NOT_TARGETED and change nothing", async () => {
+  it("AZ-07: returns, starts, output and running jobs of another minion are E_NOT_TARGETED and change nothing", async () => {
     const running = await bus.submit("m1", "cmd.run", "sleep 20");
     await bus.msalt("m1", "test.ping");
     const listed = JSON.parse((await bus.run("jobs.list_jobs", "--out=json")).stdout) as Record<
@@ -99,6 +99,8 @@ describe("a hostile minion and what belongs to others", () => {
       for (const jid of [running, ended, "20000101000000000000", "29990101000000000000"]) {
         expect([jid, (await raw.ask(raw.result(jid, "forged")))?.error]).toEqual([jid, "E_NOT_TARGETED"]);
         expect([jid, (await raw.ask({ cmd: "job.start", jid, count: 0 }))?.error]).toEqual([jid, "E_NOT_TARGETED"]);
+        const output = { cmd: "job.output", jid, offset: 0, data: Buffer.from("forged") };
+        expect([jid, (await raw.ask(output))?.error]).toEqual([jid, "E_NOT_TARGETED"]);
         expect(
           (await raw.ask({ cmd: "heartbeat", running: [jid], topic: raw.topic, count: 0 }))?.error,
         ).toBeUndefined();

@@ -48,7 +48,7 @@ class FakeMaster {
         return { targets: [...this.targets.values()].filter(({ retcode }) => retcode !== undefined) };
       this.reads += 1;
       const job = { jid, minions: [...this.targets.keys()], missing: [], options: {} };
-      return { job, sequence: this.sequence, bus: this.bus, targets: [...this.targets.values()] };
+      return { job, sequence: this.sequence, bus: this.bus, time: Date.now(), targets: [...this.targets.values()] };
     };
     const subscribe = async (_prefix: string, listener: (event: BusEvent) => void): Promise<void> => {
       this.#listener = listener;

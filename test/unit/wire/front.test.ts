@@ -44,7 +44,7 @@ describe("local commands", () => {
   });
   it.each([
     ["publish", { tgt: "*" }],
-    ["publish", { tgt: "*", tgtType: "grain", fun: "f", arg: [], user: "u", waitMs: 1 }],
+    ["publish", { tgt: "*", tgtType: "nobody", fun: "f", arg: [], user: "u", waitMs: 1 }],
     ["job.record", { jid: "../x" }],
     ["key.change", { act: "accept", keys: [{ id: "../m1", fingerprint: "0".repeat(64) }] }],
     ["key.token", { expiresMs: -1 }],
