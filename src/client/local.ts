@@ -69,7 +69,7 @@ export class LocalClient {
       onLink: (state) => {
         if (state === "down") {
           loseUnrepeatable(waiting);
-          lost = [...waiting.values()];
+          lost = [...waiting.values()].filter(({ cmd }) => !unrepeatable.has(cmd));
           return;
         }
         // What is asked while the master is away waits in the socket; only what it may have heard before is said again.
