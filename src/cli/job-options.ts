@@ -10,6 +10,8 @@ export interface JobFlags {
   readonly pcre?: boolean;
   readonly grain?: boolean;
   readonly grainPcre?: boolean;
+  readonly pillar?: boolean;
+  readonly pillarPcre?: boolean;
   readonly ipcidr?: boolean;
   readonly nodegroup?: boolean;
   readonly compound?: boolean;
@@ -38,6 +40,8 @@ export function withJobOptions(command: Command): Command {
     .option("-E, --pcre", "a regular expression, matched from the start of the id")
     .option("-G, --grain", "a grain and a glob: os:Debian, dc:rack:*")
     .option("-P, --grain-pcre", "a grain and a regular expression")
+    .option("-I, --pillar", "a value of the pillar and a glob: role:web*")
+    .option("-J, --pillar-pcre", "a value of the pillar and a regular expression")
     .option("-S, --ipcidr", "an address or a network: 10.0.0.0/8")
     .option("-N, --nodegroup", "a name from nodegroups in the master's configuration")
     .option("-C, --compound", "any of these, combined: 'G@os:Debian and not ( web1 or E@db\\d )'")
@@ -91,6 +95,8 @@ const targetFlags = [
   ["pcre", "-E", "pcre"],
   ["grain", "-G", "grain"],
   ["grainPcre", "-P", "grain_pcre"],
+  ["pillar", "-I", "pillar"],
+  ["pillarPcre", "-J", "pillar_pcre"],
   ["ipcidr", "-S", "ipcidr"],
   ["nodegroup", "-N", "nodegroup"],
   ["compound", "-C", "compound"],

@@ -3,7 +3,8 @@ import { LocalClient } from "../client/local.ts";
 import { loadMasterConfig } from "../config/load.ts";
 import { MsaltError } from "../errors.ts";
 import { asyncText, noticeText, previewText, verboseHeader } from "../output/job.ts";
-import { parseWords, toArg } from "../wire/args.ts";
+import type { TargetType } from "../wire/local.ts";
+import { type Call, type CallFlags, callOf } from "./call.ts";
 import { type JobFlags, jobOptionsOf, targetTypeOf, withJobOptions } from "./job-options.ts";
 import {
   type OutputOptions,
@@ -11,19 +12,23 @@ import {
   exits,
   numberOption,
   outputOf,
+  parseArgs,
   program,
   userName,
   withOutput,
 } from "./tool.ts";
 import { JobWatch, type WatchFlags } from "./watch.ts";
 
-interface Flags extends SharedOptions, OutputOptions, JobFlags, WatchFlags {
+interface Flags extends SharedOptions, OutputOptions, JobFlags, WatchFlags, CallFlags {
   readonly timeout?: string;
   readonly async?: boolean;
   readonly showJid?: boolean;
   readonly static?: boolean;
   readonly follow?: boolean;
-  readonly dryRun?: boolean;
+  readonly doc?: boolean;
+  readonly argsStdin?: boolean;
+  readonly fold?: boolean;
+  readonly diff?: boolean;
   readonly previewTarget?: boolean;
 }
 
@@ -33,9 +38,10 @@ function options(version: string): Command {
     version,
     "Run a function on the minions that match a target, and print every answer.",
   )
-    .argument("<target>", "glob on the minion id, such as 'web*'; other kinds below")
-    .argument("<function>", "what to run, such as test.ping or cmd.run")
-    .argument("[arguments...]", "values and name=value pairs for the function");
+    .argument("[target]", "glob on the minion id, such as 'web*'; other kinds below")
+    .argument("[function]", "what to run, such as test.ping or cmd.run; several: f1,f2 <args1> , <args2>")
+    .argument("[arguments...]", "values and name=value pairs for the function")
+    .usage("[options] '<target>' <function> [arguments...]");
   return withOutput(
     withJobOptions(command)
       .optionsGroup("What is shown:")
@@ -48,11 +54,19 @@ function options(version: string): Command {
       .option("--hide-timeout", "do not print the minions that did not answer; the exit code still counts them")
       .option("--summary", "print the counts at the end")
       .option("-s, --static", "collect all answers and print them once")
+      .option("--fold", "equal answers once, under folded names: web[1-40,42]")
+      .option("--diff", "the same, and how the others differ from the most frequent answer")
       .option("--metadata <map>", "kept with the job: '{ticket: 123}'; found by jobs.list_jobs search_metadata="),
     "nested",
-  ).addHelpText(
-    "after",
-    `
+  )
+    .optionsGroup("Arguments:")
+    .option("-d, --doc", "show what the function does: msalt -d '*' cmd.run")
+    .option("--args-stdin", "more arguments and options from standard input, one a line")
+    .option("--args-separator <text>", "between the arguments of several functions (default: a comma)")
+    .option("--no-parse <names>", "these named arguments stay text: --no-parse=version,mode")
+    .addHelpText(
+      "after",
+      `
 Examples:
   msalt '*' test.ping
   msalt 'web*' cmd.run 'uptime'
@@ -63,29 +77,58 @@ Examples:
 
 Exit status: 0 all good, 1 a minion failed or did not answer, 2 nothing matched or came back or the master cannot be
 reached, 64 wrong use, 130 Ctrl-C (the job goes on).`,
-  );
+    );
+}
+
+/** What a command line asks for. */
+interface Request {
+  readonly flags: Flags;
+  readonly target: { readonly tgt: string; readonly tgtType: TargetType };
+  readonly call: Call;
+  readonly options: ReturnType<typeof jobOptionsOf>;
+  /** Undefined: as configured. */
+  readonly waitMs: number | undefined;
+}
+
+/** @throws MsaltError `ERR_USAGE`, or what commander throws. */
+export function readCommand(argv: readonly string[], version: string): Request {
+  const command = parseArgs(options(version), argv);
+  const flags = command.opts<Flags>();
+  const [tgt = flags.doc === true ? "*" : undefined, fun, ...words] = command.args;
+  if (tgt === undefined) throw new MsaltError("ERR_USAGE", "Cannot execute command without defining a target.");
+  if (fun === undefined && flags.doc !== true) {
+    throw new MsaltError("ERR_USAGE", "Incomplete options passed: a function is missing.", {
+      hint: "msalt '<target>' <function> [arguments], such as: msalt '*' test.ping",
+    });
+  }
+  const waitSeconds = numberOption("--timeout", flags.timeout, 0);
+  return {
+    flags,
+    target: { tgt, tgtType: targetTypeOf(flags) },
+    call:
+      flags.doc === true ? callOf("sys.doc", fun === undefined ? [] : [fun], flags) : callOf(fun ?? "", words, flags),
+    options: jobOptionsOf(flags),
+    waitMs: waitSeconds > 0 ? Math.round(waitSeconds * 1000) : undefined,
+  };
 }
 
 /** `msalt <target> <function> [arguments]`; gives the exit code. */
 export async function msalt(argv: readonly string[], version: string): Promise<number> {
-  const command = options(version).parse([...argv], { from: "user" });
-  const flags = command.opts<Flags>();
-  const [tgt = "", fun = "", ...words] = command.args;
-  if (tgt === "") throw new MsaltError("ERR_USAGE", "Cannot execute command without defining a target.");
+  const early = parseArgs(options(version), argv).opts<Flags>();
+  const typed = early.argsStdin === true ? [...argv, ...(await linesOfStdin())] : argv;
+  const { flags, target, call, options: jobOptions, waitMs: given } = readCommand(typed, version);
+  if (target.tgt === "") throw new MsaltError("ERR_USAGE", "Cannot execute command without defining a target.");
   const { color, ...print } = outputOf(flags);
   const config = loadMasterConfig(flags);
-  const waitSeconds = numberOption("--timeout", flags.timeout, config.timeoutMs / 1000);
-  const waitMs = waitSeconds > 0 ? Math.round(waitSeconds * 1000) : config.timeoutMs;
-  const target = { tgt, tgtType: targetTypeOf(flags) };
-  const { arg, kwarg } = parseWords(words);
-  const load = { ...target, fun, arg: toArg(arg, kwarg), words, user: userName(), waitMs, ...jobOptionsOf(flags) };
+  const waitMs = given ?? config.timeoutMs;
+  const load = { ...target, ...call, user: userName(), waitMs, ...jobOptions };
 
   const client = await LocalClient.connect(config.sockDir);
   try {
     if (flags.previewTarget === true) {
       const { delimiter } = flags;
       const found = await client.call("target.resolve", { ...target, ...(delimiter !== undefined && { delimiter }) });
-      process.stdout.write(previewText(found));
+      print.write(previewText(found));
       return exits.good;
     }
     const { jid, parallel } = await client.call("publish", load);
@@ -96,12 +139,17 @@ export async function msalt(argv: readonly string[], version: string): Promise<n
     }
     if (flags.verbose === true) process.stderr.write(verboseHeader(jid));
     else if (flags.showJid ?? config.showJid) process.stderr.write(`jid: ${jid}\n`);
-    return await new JobWatch(flags, config, color, { ...print, atEnd: flags.static === true }).run(
-      client,
-      jid,
-      waitMs,
-    );
+    const fold = flags.diff === true ? "diff" : flags.fold === true ? "fold" : undefined;
+    const watch = new JobWatch(flags, config, color, { ...print, fold, docs: flags.doc, atEnd: flags.static === true });
+    return await watch.run(client, jid, waitMs);
   } finally {
     client.close();
   }
+}
+
+async function linesOfStdin(): Promise<string[]> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  const text = Buffer.concat(chunks).toString();
+  return text === "" ? [] : text.replace(/\n$/, "").split(/\r?\n/);
 }

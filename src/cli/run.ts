@@ -1,4 +1,5 @@
 import { sleep } from "../lib/deadline.ts";
+import { safeLine } from "../lib/safe-text.ts";
 import { asJid } from "../wire/ids.ts";
 import { storedReturns } from "../client/follow.ts";
 import { LocalClient } from "../client/local.ts";
@@ -6,7 +7,16 @@ import { loadMasterConfig } from "../config/load.ts";
 import { render } from "../output/render.ts";
 import { findRunner, runners } from "../runners/registry.ts";
 import { parseWords } from "../wire/args.ts";
-import { type OutputOptions, type SharedOptions, exits, outputOf, program, userName, withOutput } from "./tool.ts";
+import {
+  type OutputOptions,
+  type SharedOptions,
+  exits,
+  outputOf,
+  parseArgs,
+  program,
+  userName,
+  withOutput,
+} from "./tool.ts";
 import { JobWatch, type WatchFlags } from "./watch.ts";
 
 interface Flags extends SharedOptions, OutputOptions, WatchFlags {
@@ -33,8 +43,8 @@ export async function msaltRun(argv: readonly string[], version: string): Promis
     .option("-d, --doc", "show what there is")
     .option("-s, --static", "jobs.follow: collect all answers and print them once")
     .option("--summary", "jobs.follow: print the counts at the end")
-    .addHelpText("after", documentation())
-    .parse([...argv], { from: "user" });
+    .addHelpText("after", documentation());
+  parseArgs(command, argv);
   const flags = command.opts<Flags>();
   const [fun, ...words] = command.args;
   if (fun === undefined || flags.doc === true) {
@@ -49,7 +59,7 @@ export async function msaltRun(argv: readonly string[], version: string): Promis
   try {
     if (fun === "jobs.follow") {
       const watched = { ...flags, follow: true };
-      const print = { outputter, indent: look.indent, atEnd: flags.static === true };
+      const print = { outputter, indent: look.indent, write: look.write, atEnd: flags.static === true };
       const jid = asJid(String(args.arg[0]));
       return await new JobWatch(watched, config, look.color, print).run(client, jid, config.timeoutMs);
     }
@@ -59,8 +69,13 @@ export async function msaltRun(argv: readonly string[], version: string): Promis
       user: userName(),
       now: Date.now,
       sleep: (ms) => sleep(ms, undefined),
+      subscribe: (prefix, onEvent) => client.subscribe(prefix, onEvent),
+      write: (tag, data, pretty) =>
+        look.write(`${safeLine(tag)}\t${render("json", data, { color: false, indent: pretty ? 4 : -1 })}`),
+      config: config.shown,
+      version,
     });
-    process.stdout.write(render(outputter, value, look));
+    if (value !== undefined) look.write(render(outputter, value, look));
     return exits.good;
   } finally {
     client.close();

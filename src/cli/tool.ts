@@ -1,7 +1,8 @@
 /** What every command line tool does alike: options, errors, exit codes (DESIGN §8), closed pipes. */
+import { openSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { Command, CommanderError, Option } from "commander";
-import { type ErrorCode, MsaltError } from "../errors.ts";
+import { type ErrorCode, MsaltError, messageOf } from "../errors.ts";
 import { type OutputterName, isOutputter, outputters } from "../output/render.ts";
 
 export const exits = { good: 0, someFailed: 1, nothing: 2, usage: 64, interrupted: 130 } as const;
@@ -45,9 +46,37 @@ export function program(
     .showHelpAfterError(`(${name} --help shows what is expected)`);
 }
 
+/** Parses the words; long options may be shortened while only one begins so, as with Salt. */
+export function parseArgs(command: Command, argv: readonly string[]): Command {
+  const names = command.options.flatMap(({ long, short }) => [long, short]).filter((name) => name?.startsWith("--"));
+  const words: string[] = [];
+  let left = [...argv];
+  for (let word = left.shift(); word !== undefined; word = left.shift()) {
+    const [, given, value = ""] = /^(--[a-z][a-z-]*)(=.*)?$/s.exec(word) ?? [];
+    const found = given === undefined ? [] : names.filter((name) => name?.startsWith(given));
+    const full = given !== undefined && !names.includes(given) && found.length === 1 ? found[0] : given;
+    words.push(full === undefined ? word : `${full}${value}`);
+    // Commander would take a negative number for a value; whoever expects an option there is told.
+    if (/^-\d/.test(word)) {
+      const hint = "a value that begins with a dash comes after --";
+      throw new MsaltError("ERR_USAGE", `no such option: ${word}`, { hint });
+    }
+    if (word === "--") {
+      words.push(...left);
+      left = [];
+    }
+    const option = command.options.find(({ long, short }) => (full ?? word) === long || (full ?? word) === short);
+    const argument = option?.required === true && value === "" ? left.shift() : undefined;
+    if (argument !== undefined) words.push(argument);
+  }
+  return command.parse(words, { from: "user" });
+}
+
 export interface OutputOptions {
   readonly output: string;
   readonly outputIndent?: string;
+  readonly outputFile?: string;
+  readonly outputFileAppend?: string;
   readonly color: boolean;
   readonly forceColor?: boolean;
 }
@@ -57,6 +86,8 @@ export function withOutput(command: Command, fallback?: OutputterName): Command 
   return command
     .option("--out, --output <name>", outputters.join(", "), fallback)
     .option("--out-indent, --output-indent <n>", "indent of json and yaml; negative: one line")
+    .option("--out-file, --output-file <file>", "write what is printed into this file")
+    .option("--out-file-append, --output-file-append <file>", "the same, behind what is in it")
     .option("--no-color", "no colours")
     .option("--force-color", "colours even when the output is no terminal")
     .addOption(new Option("--no-colour").hideHelp().implies({ color: false }))
@@ -68,8 +99,9 @@ export function outputOf(flags: OutputOptions): {
   outputter: OutputterName;
   indent: number | undefined;
   color: boolean;
+  write: (text: string) => void;
 } {
-  const { output, outputIndent } = flags;
+  const { output, outputIndent, outputFile, outputFileAppend } = flags;
   if (!isOutputter(output)) {
     throw new MsaltError(
       "ERR_USAGE",
@@ -80,11 +112,30 @@ export function outputOf(flags: OutputOptions): {
   if (indent !== undefined && !Number.isInteger(indent)) {
     throw new MsaltError("ERR_USAGE", `--out-indent: ${JSON.stringify(outputIndent)} is not a whole number`);
   }
-  return { outputter: output, indent, color: flags.forceColor === true || (flags.color && process.stdout.isTTY) };
+  const file = outputFileAppend ?? outputFile;
+  const write = file === undefined ? writeOut : writeFile(file, outputFileAppend === undefined ? "w" : "a");
+  const color = flags.forceColor === true || (flags.color && file === undefined && process.stdout.isTTY);
+  return { outputter: output, indent, color, write };
+}
+
+function writeOut(text: string): void {
+  process.stdout.write(text);
+}
+
+/** Opened at once: what cannot be written is said before anything runs. */
+function writeFile(file: string, flag: "w" | "a"): (text: string) => void {
+  try {
+    const handle = openSync(file, flag);
+    return (text) => void writeFileSync(handle, text);
+  } catch (cause) {
+    throw new MsaltError("ERR_USAGE", `--out-file: cannot write ${file}: ${messageOf(cause)}`, {}, { cause });
+  }
 }
 
 /** Runs a tool's main function and turns what it throws into a message and an exit code. */
 export async function runTool(name: string, main: () => Promise<number>): Promise<void> {
+  // A closed pipe fails each write that follows; nobody is left to be told.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
   const code = await exitCodeOf(name, main);
   // Ends although a timer or a socket may still be open, but not before everything was written (P5).
   for (const stream of [process.stdout, process.stderr]) {

@@ -52,7 +52,7 @@ export class JobWatch {
     const started = performance.now();
     const plain: Terminal = {
       color,
-      out: (text) => void process.stdout.write(text),
+      out: print.write,
       err: (text) => void process.stderr.write(text),
     };
     const tty = process.stderr.isTTY && (process.stdout.isTTY || flags.progress === true);
@@ -61,7 +61,7 @@ export class JobWatch {
         ? new StatusLine(
             plain,
             () => process.stderr.columns,
-            () => statusText(countsOf(this.#targets.values()), performance.now() - started),
+            () => statusText(countsOf(this.#targets.values()), performance.now() - started) + this.#printer.progress,
           )
         : undefined;
     this.#flags = flags;

@@ -9,9 +9,9 @@ import type { Job, Target } from "../job/types.ts";
 import { decode, resultScan } from "../wire/codec.ts";
 import type { Jid, MinionId } from "../wire/ids.ts";
 import type { KillReport } from "../wire/loads.ts";
-import type { JobView, LocalReplies, TargetView } from "../wire/local.ts";
+import type { BusEvent, JobView, LocalReplies, TargetView } from "../wire/local.ts";
 import { tags } from "../wire/tags.ts";
-import type { BusEvent, LocalClient } from "./local.ts";
+import type { LocalClient } from "./local.ts";
 
 /** One answer, decoded. */
 export interface Return {

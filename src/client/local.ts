@@ -6,7 +6,7 @@ import { masterSockets } from "../lib/sockets.ts";
 import { type Channel, connectDealer, connectSubscriber } from "../transport/channel.ts";
 import { decode, encode } from "../wire/codec.ts";
 import { limits } from "../wire/limits.ts";
-import type { LocalCommand, LocalLoad, LocalReplies } from "../wire/local.ts";
+import type { BusEvent, LocalCommand, LocalLoad, LocalReplies } from "../wire/local.ts";
 
 const connectMs = 2000;
 const answerMs = 30_000;
@@ -21,12 +21,6 @@ interface Asked {
 
 /** Not sent again when the master restarted before it answered: they may have been carried out. */
 const unrepeatable: ReadonlySet<LocalCommand> = new Set<LocalCommand>(["publish", "event.fire", "key.token"]);
-
-/** One event of the bus, its payload decoded. */
-export interface BusEvent {
-  readonly tag: string;
-  readonly data: Readonly<Record<string, unknown>>;
-}
 
 export class LocalClient {
   readonly #channel: Channel;

@@ -20,7 +20,7 @@ import type * as z from "zod";
 import { MsaltError, messageOf } from "../errors.ts";
 import { type MasterConfig, type Roots, masterConfig, masterFile } from "./master.ts";
 import { type MinionConfig, minionConfig, minionFile } from "./minion.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../lib/near.ts";
 import { maxBytes, parseYaml } from "./yaml.ts";
 
 export interface LoadOptions {
@@ -83,7 +83,7 @@ function read<S extends z.ZodObject>(
   for (const issue of parsed.error?.issues ?? []) {
     if (issue.code === "unrecognized_keys") {
       for (const key of issue.keys) {
-        const meant = nearest(key, known);
+        const [meant] = nearest(key, known);
         const advice = meant === undefined ? "" : `; did you mean ${meant}?`;
         problems.add(`${origins.get(key)}: unknown key ${JSON.stringify(key)}${advice}`);
       }

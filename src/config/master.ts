@@ -34,6 +34,10 @@ export const masterFile = z.strictObject({
 export type MasterConfig = ReturnType<typeof masterConfig>;
 
 export function masterConfig(file: z.infer<typeof masterFile>, { root, configDir }: Roots) {
+  const pkiDir = file.pki_dir ?? `${configDir}/pki/master`;
+  const dataDir = file.cachedir ?? `${root}/var/lib/msalt/master`;
+  const sockDir = file.sock_dir ?? `${root}/run/msalt/master`;
+  const shown: Readonly<Record<string, unknown>> = { ...file, pki_dir: pkiDir, cachedir: dataDir, sock_dir: sockDir };
   return freeze({
     id: file.id,
     interface: file.interface,
@@ -49,9 +53,11 @@ export function masterConfig(file: z.infer<typeof masterFile>, { root, configDir
     showTimeout: file.show_timeout,
     showJid: file.show_jid,
     cliSummary: file.cli_summary,
-    pkiDir: file.pki_dir ?? `${configDir}/pki/master`,
-    dataDir: file.cachedir ?? `${root}/var/lib/msalt/master`,
-    sockDir: file.sock_dir ?? `${root}/run/msalt/master`,
+    pkiDir,
+    dataDir,
+    sockDir,
+    /** What `config.get` shows: all of it under the file's names. */
+    shown,
     logLevel: file.log_level,
   });
 }

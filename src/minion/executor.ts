@@ -8,7 +8,7 @@ import { MsaltError, messageOf } from "../errors.ts";
 import { compileGlob } from "../lib/glob.ts";
 import type { Log } from "../log/log.ts";
 import type { AnyFunction, Host, JobInfo, RunningJob } from "../modules/declare.ts";
-import { runFunction } from "../modules/run.ts";
+import { callsOf, runCalls } from "../modules/run.ts";
 import { encode } from "../wire/codec.ts";
 import type { Jid, MinionId } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
@@ -147,7 +147,7 @@ export class Executor {
 
   async #run(order: RunOrder, abort: AbortController): Promise<void> {
     const { jid, fun } = order;
-    const counts = this.#options.functions.get(fun)?.effects === "some";
+    const counts = callsOf(order).some(({ fun: each }) => this.#options.functions.get(each)?.effects === "some");
     const queued = counts && !fun.startsWith("saltutil.");
     if (queued && this.#busy >= maxRunning) await new Promise<void>((go) => this.#queue.push(go));
     if (queued) this.#busy += 1;
@@ -203,11 +203,13 @@ export class Executor {
   async #outcome(order: RunOrder, signal: AbortSignal): Promise<LedgerResult> {
     const { functions } = this.#options;
     const { jid, fun } = order;
-    if (!this.#isAllowed(fun)) {
-      const text = `'${fun}' is not allowed on this minion (allowed_functions in its configuration)`;
+    const calls = callsOf(order);
+    const refused = calls.find((call) => !this.#isAllowed(call.fun));
+    if (refused !== undefined) {
+      const text = `'${refused.fun}' is not allowed on this minion (allowed_functions in its configuration)`;
       return { jid, fun, state: "failed", retcode: 1, success: false, ret: encode(text) };
     }
-    const result = await runFunction(functions, order, this.#hostOf(order, signal));
+    const result = await runCalls(functions, calls, this.#hostOf(order, signal));
     const { value, retcode, success, out } = result;
     const state =
       signal.aborted && result.state !== "timed_out"

@@ -1,6 +1,6 @@
 import type { ZodError } from "zod";
 import { MsaltError } from "../errors.ts";
-import { parseWords, splitArg } from "../wire/args.ts";
+import { type Word, parseWords, splitArg } from "../wire/args.ts";
 import type { AnyFunction } from "./declare.ts";
 import { type Kind, type Parameter, parametersOf } from "./shape.ts";
 
@@ -12,7 +12,7 @@ import { type Kind, type Parameter, parametersOf } from "./shape.ts";
 export function bindArguments(
   fn: AnyFunction,
   arg: readonly unknown[],
-  words?: readonly string[],
+  words?: readonly Word[],
 ): Record<string, unknown> {
   const parameters = parametersOf(fn);
   const named = parameters.filter(({ variadic }) => variadic === undefined);

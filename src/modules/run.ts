@@ -1,5 +1,8 @@
 import { MsaltError } from "../errors.ts";
+import { nearest } from "../lib/near.ts";
+import type { Word, Words } from "../wire/args.ts";
 import type { RunState } from "../wire/loads.ts";
+import type { RunOrder } from "../wire/publication.ts";
 import { bindArguments } from "./bind.ts";
 import { type AnyFunction, type Host, Outcome } from "./declare.ts";
 import { docOf } from "./docs.ts";
@@ -9,7 +12,43 @@ export interface FunctionCall {
   /** As Salt shows them: positional values, then at most one map marked `__kwarg__`. */
   readonly arg: readonly unknown[];
   /** The words as typed, when they came from a command line. */
-  readonly words?: readonly string[] | undefined;
+  readonly words?: readonly Word[] | undefined;
+}
+
+/** The functions that an order names, each with its own arguments; one but for compound commands (`f1,f2`). */
+export function callsOf({ fun, arg, words }: Pick<RunOrder, "fun" | "arg" | "words">): FunctionCall[] {
+  const funs = fun.split(",");
+  const isPlain = (list: Words): list is Word[] => !list.some((each) => Array.isArray(each));
+  if (funs.length === 1) return [{ fun, arg, ...(words !== undefined && isPlain(words) && { words }) }];
+  return funs.map((name, n) => {
+    const [own, typed] = [arg[n], words?.[n]];
+    return { fun: name, arg: Array.isArray(own) ? own : [], ...(Array.isArray(typed) && { words: typed }) };
+  });
+}
+
+/**
+ * Runs them one after the other; a compound command's value is a map by function, and its retcode the first that is not 0.
+ * A run that is killed or out of time begins no more of them.
+ */
+export async function runCalls(
+  functions: ReadonlyMap<string, AnyFunction>,
+  calls: readonly FunctionCall[],
+  host: Host,
+): Promise<FunctionResult> {
+  const [only, ...more] = calls;
+  if (only !== undefined && more.length === 0) return runFunction(functions, only, host);
+  const values: Record<string, unknown> = {};
+  const results: FunctionResult[] = [];
+  for (const call of calls) {
+    if (host.signal.aborted) break;
+    const result = await runFunction(functions, call, host);
+    results.push(result);
+    // Named twice, both answers are there.
+    values[call.fun in values ? `${call.fun} (${results.length})` : call.fun] = result.value;
+  }
+  const bad = results.find(({ success }) => !success);
+  const { retcode, success, state } = bad ?? { retcode: 0, success: true, state: "succeeded" };
+  return { value: values, retcode, success, state };
 }
 
 export interface FunctionResult {
@@ -29,7 +68,10 @@ export async function runFunction(
   host: Host,
 ): Promise<FunctionResult> {
   const fn = functions.get(fun);
-  if (fn === undefined) return failed(`'${fun}' is not available.${hint(functions, fun)}`);
+  if (fn === undefined) {
+    const near = nearest(fun, functions.keys());
+    return failed(`'${fun}' is not available.${near.length === 0 ? "" : ` Did you mean ${near.join(" or ")}?`}`);
+  }
   let args: Record<string, unknown>;
   try {
     args = bindArguments(fn, arg, words);
@@ -80,24 +122,4 @@ function exceptionText(failure: unknown): string {
   return [`The minion function caused an exception: ${failure.name}: ${failure.message}`, ...frames.slice(0, 5)].join(
     "\n",
   );
-}
-
-/** The module is there, or its name is near: say so. */
-function hint(functions: ReadonlyMap<string, AnyFunction>, fun: string): string {
-  const near = [...functions.keys()].filter((name) => distance(name, fun) <= 2);
-  return near.length === 0 ? "" : ` Did you mean ${near.slice(0, 3).join(" or ")}?`;
-}
-
-/** Edits that make one name of the other; 99 when their lengths are too far apart to matter. */
-function distance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2) return 99;
-  let row = Array.from({ length: b.length + 1 }, (_, n) => n);
-  for (const [i, left] of a.split("").entries()) {
-    const next = [i + 1];
-    for (const [j, right] of b.split("").entries()) {
-      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (left === right ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
 }

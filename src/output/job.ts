@@ -92,6 +92,24 @@ export function previewText({ minions, missing, others }: LocalReplies["target.r
   return `${lines.join("\n")}\n`;
 }
 
+/** What `--doc` prints: each function once, whoever told of it, in the order of their names; texts that are none as they are. */
+export function docsText(returns: Readonly<Record<string, unknown>>): string {
+  const all = new Map<string, string>();
+  for (const [id, value] of Object.entries(returns)) {
+    if (typeof value === "object" && value !== null) {
+      for (const [name, text] of Object.entries(value)) all.set(name, String(text));
+    } else all.set(id, String(value));
+  }
+  const indented = (text: string): string =>
+    text
+      .trim()
+      .split("\n")
+      .map((line) => (line === "" ? "" : `    ${safeLine(line)}`))
+      .join("\n");
+  const names = [...all.keys()].toSorted();
+  return names.map((name) => `${safeLine(name)}:\n\n${indented(all.get(name) ?? "")}\n\n`).join("");
+}
+
 export interface Summary {
   readonly targeted: number;
   readonly returned: number;

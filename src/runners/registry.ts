@@ -1,10 +1,14 @@
 import { MsaltError } from "../errors.ts";
+import { didYouMean } from "../lib/near.ts";
+import { events } from "./events.ts";
+import { facts } from "./facts.ts";
 import { jobs } from "./jobs.ts";
+import { keys } from "./keys.ts";
 import { manage } from "./manage.ts";
 import type { Runner, RunnerArguments } from "./runner.ts";
 
 export const runners: ReadonlyMap<string, Runner> = new Map(
-  [...jobs, ...manage].map((runner) => [runner.name, runner]),
+  [...jobs, ...manage, ...keys, ...events, ...facts].map((runner) => [runner.name, runner]),
 );
 
 /**
@@ -15,11 +19,12 @@ export function findRunner(name: string, { arg, kwarg }: RunnerArguments): Runne
   const runner = runners.get(name);
   if (runner === undefined) {
     throw new MsaltError("ERR_RUNNER_UNKNOWN", `no runner ${JSON.stringify(name)}`, {
-      hint: `there are ${[...runners.keys()].join(", ")}`,
+      hint: didYouMean(name, runners.keys()) ?? `there are ${[...runners.keys()].join(", ")}`,
     });
   }
   const required = runner.params.filter((param) => !param.endsWith("?")).length;
-  const unknown = Object.keys(kwarg).find((key) => !(runner.keywords ?? []).includes(key));
+  const { keywords = [] } = runner;
+  const unknown = keywords === "any" ? undefined : Object.keys(kwarg).find((key) => !keywords.includes(key));
   if (arg.length < required || arg.length > runner.params.length || unknown !== undefined) {
     const usage = [name, ...runner.params.map((param) => `<${param}>`)].join(" ");
     const what = unknown === undefined ? `${arg.length} arguments given` : `no argument is called ${unknown}`;

@@ -3,6 +3,7 @@
  * commands, so that the controller does nothing but own the record.
  */
 import type { Job, Target } from "../job/types.ts";
+import type { BusEvent } from "../wire/local.ts";
 import { formatJidTime, type Jid } from "../wire/ids.ts";
 import type { LocalCommand, LocalLoad, LocalReplies } from "../wire/local.ts";
 
@@ -18,6 +19,13 @@ export interface RunnerContext {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly sleep: (ms: number) => Promise<unknown>;
+  /** Resolves when it works: events whose tag begins with `prefix`, from now on. */
+  readonly subscribe: (prefix: string, onEvent: (event: BusEvent) => void) => Promise<void>;
+  /** Prints one event at once. */
+  readonly write: (tag: string, data: Readonly<Record<string, unknown>>, pretty: boolean) => void;
+  /** The master's configuration under the file's names. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly version: string;
 }
 
 export interface RunnerArguments {
@@ -31,7 +39,7 @@ export interface Runner {
   /** Names of positional arguments; a trailing `?` makes one optional. */
   readonly params: readonly string[];
   /** Named arguments it takes beside them. */
-  readonly keywords?: readonly string[];
+  readonly keywords?: readonly string[] | "any";
   readonly run: (args: RunnerArguments, context: RunnerContext) => Promise<unknown>;
 }
 

@@ -1,6 +1,7 @@
 /** Target expressions, resolved on the master alone (DESIGN §5.3): who matches is who must answer. */
 import { MsaltError } from "../errors.ts";
 import { compileGlob } from "../lib/glob.ts";
+import { expandIds } from "../lib/id-range.ts";
 import { compileRegex } from "../lib/regex.ts";
 import type { MinionId } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
@@ -128,10 +129,10 @@ function compileList(tgt: string, named: Set<string>): Test {
   return ({ id }) => names.has(id);
 }
 
-/** As Salt: with a comma anywhere, blanks mean nothing; without one, they separate. */
+/** As Salt: with a comma anywhere, blanks mean nothing; without one, they separate. An addition: `web[1-40,42]`. */
 function namesOf(tgt: string): string[] {
-  const names = tgt.includes(",") ? tgt.replaceAll(" ", "").split(",") : tgt.split(/\s+/);
-  return names.filter((name) => name !== "");
+  const names = tgt.includes(",") ? tgt.replaceAll(" ", "").split(/,(?![^[]*\])/) : tgt.split(/\s+/);
+  return names.filter((name) => name !== "").flatMap(expandIds);
 }
 
 function textsOf(value: unknown): string[] {

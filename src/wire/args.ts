@@ -1,5 +1,13 @@
 /** The words of a command line and the `arg` of a job, as Salt reads the one and writes the other. */
+import * as z from "zod";
 import { guessWord } from "./yaml-word.ts";
+
+const word = z.union([z.string(), z.strictObject({ keep: z.string() })]);
+/** As typed; `keep`: a `name=value` whose value is text, whatever it looks like (`--no-parse`). */
+export type Word = z.infer<typeof word>;
+/** Of one function, or a list for each function of a compound command (`fun` then names them all, separated by commas). */
+export const wordsSchema = z.union([z.array(word), z.array(z.array(word))]);
+export type Words = z.infer<typeof wordsSchema>;
 
 export interface CallArguments {
   readonly arg: unknown[];
@@ -16,15 +24,16 @@ const marker = "__kwarg__";
  * `16:34` is 994). Where `keep` says so of a position or a name, the value stays the text that was typed.
  */
 export function parseWords(
-  words: readonly string[],
+  words: readonly Word[],
   keep: (where: number | string) => boolean = () => false,
 ): CallArguments {
   const arg: unknown[] = [];
   const kwarg = new Map<string, unknown>();
   for (const word of words) {
-    const [, name, value = ""] = keyword.exec(word) ?? [];
-    if (name === undefined) arg.push(keep(arg.length) ? word : guessWord(word));
-    else if (name !== marker) kwarg.set(name, keep(name) ? value : guessWord(value));
+    const text = typeof word === "string" ? word : word.keep;
+    const [, name, value = ""] = keyword.exec(text) ?? [];
+    if (name === undefined) arg.push(keep(arg.length) ? text : guessWord(text));
+    else if (name !== marker) kwarg.set(name, text !== word || keep(name) ? value : guessWord(value));
   }
   return { arg, kwarg: Object.fromEntries(kwarg) };
 }

@@ -1,3 +1,4 @@
+import type { Words } from "./args.ts";
 import type { Jid, MinionId } from "./ids.ts";
 import type { KillReport, RunState } from "./loads.ts";
 
@@ -40,11 +41,12 @@ export interface JobOptions {
 export interface Job {
   readonly jid: Jid;
   readonly user: string;
+  /** Of a compound command: all of them, separated by commas. */
   readonly fun: string;
-  /** As Salt shows them: positional values, then at most one map marked `__kwarg__`. */
+  /** As Salt shows them: positional values, then at most one map marked `__kwarg__`. Of a compound command a list of these. */
   readonly arg: readonly unknown[];
   /** The words as typed, when the job came from a command line. */
-  readonly words?: readonly string[];
+  readonly words?: Words;
   readonly tgt: string;
   readonly tgtType: string;
   readonly options: JobOptions;

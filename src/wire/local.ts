@@ -4,6 +4,7 @@
  * the secret file in the 0700 socket folder is an operator; `user` is what the client says it is.
  */
 import * as z from "zod";
+import { wordsSchema } from "./args.ts";
 import type { Job, Stop, Target } from "./job.ts";
 import { type Jid, isJid, isMinionId, type MinionId } from "./ids.ts";
 import { limits } from "./limits.ts";
@@ -42,7 +43,7 @@ const schemas = {
     ...target,
     fun: z.string().min(1).max(256),
     arg: z.array(z.unknown()),
-    words: z.array(z.string()).optional(),
+    words: wordsSchema.optional(),
     user: z.string().max(128),
     waitMs: millis,
     timeoutMs: millis.optional(),
@@ -71,6 +72,8 @@ const schemas = {
   "job.list": z.strictObject({ before: jid.optional(), limit: z.int().min(1).max(10_000) }),
   "job.active": z.strictObject({}),
   "minion.list": z.strictObject({}),
+  /** What these minions reported of themselves. */
+  "minion.grains": z.strictObject({ ids: z.array(minionId).max(100) }),
   "event.fire": z.strictObject({
     tag: z.string().min(1).max(limits.tagBytes),
     data: z.record(z.string(), z.unknown()),
@@ -137,6 +140,7 @@ export interface LocalReplies {
   "job.list": { jobs: JobSummary[] };
   "job.active": { jobs: (JobView & { targets: TargetView[] })[] };
   "minion.list": { minions: Presence[] };
+  "minion.grains": { grains: Record<MinionId, Readonly<Record<string, unknown>>> };
   "event.fire": Record<string, never>;
   "master.stats": Record<string, unknown>;
   "key.list": KeyReplies["key.list"];
@@ -151,4 +155,10 @@ export function isLocalCommand(name: unknown): name is LocalCommand {
 /** @throws MsaltError `ERR_WIRE_INVALID`. */
 export function parseLocalLoad<C extends LocalCommand>(cmd: C, decoded: unknown): LocalLoad<C> {
   return parseStrict(schemas[cmd] as unknown as z.ZodType<LocalLoad<C>>, cmd, decoded);
+}
+
+/** One event of the bus, its payload decoded. */
+export interface BusEvent {
+  readonly tag: string;
+  readonly data: Readonly<Record<string, unknown>>;
 }

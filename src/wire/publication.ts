@@ -10,6 +10,7 @@
 import { createHash } from "node:crypto";
 import * as z from "zod";
 import { MsaltError } from "../errors.ts";
+import { wordsSchema } from "./args.ts";
 import { decode } from "./codec.ts";
 import { type Jid, isJid } from "./ids.ts";
 import { parseStrict } from "./loads.ts";
@@ -71,7 +72,7 @@ const orderSchema = z.discriminatedUnion("order", [
     /** As Salt shows them: positional values, then at most one map marked `__kwarg__`. */
     arg: z.array(z.unknown()),
     /** The words as typed, when they came from a command line: typed text parameters use these (DESIGN §7). */
-    words: z.array(z.string()).optional(),
+    words: wordsSchema.optional(),
     user: z.string(),
     tgt: z.string(),
     tgt_type: z.string(),

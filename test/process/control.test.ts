@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { Bus, until } from "../support/bus.ts";
+import { Bus, commandOf, until } from "../support/bus.ts";
 
 const read = (file: string): string => (existsSync(file) ? readFileSync(file, "utf8") : "");
 const lines = (file: string): string[] => read(file).split("\n").filter(Boolean);
@@ -22,7 +22,7 @@ function pidsWith(text: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter((pid) => pid !== process.pid && read(`/proc/${pid}/cmdline`).includes(text));
+    .filter((pid) => pid !== process.pid && commandOf(pid).includes(text));
 }
 
 async function targetsOf(bus: Bus, jid: string): Promise<Record<string, unknown>> {

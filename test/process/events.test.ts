@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type BusEvent, LocalClient } from "../../src/client/local.ts";
+import { LocalClient } from "../../src/client/local.ts";
+import type { BusEvent } from "../../src/wire/local.ts";
 import { Bus, until } from "../support/bus.ts";
 
 describe("the event bus", () => {

@@ -262,7 +262,8 @@ function childrenOf(pid: number): number[] {
   }
 }
 
-function commandOf(pid: number): string {
+/** Its words; empty when it is gone. */
+export function commandOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
   } catch {

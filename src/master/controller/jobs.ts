@@ -3,6 +3,7 @@
  * in one group commit, and only then answered, announced and sent out (P1, P3). After a failed commit memory is read anew.
  */
 import { MsaltError, messageOf } from "../../errors.ts";
+import { didYouMean } from "../../lib/near.ts";
 import { OpenJob, termSignal } from "../../job/open-job.ts";
 import { advance, isTerminal, notAfterOf, type TargetEvent } from "../../job/state.ts";
 import type { Stop, Target } from "../../job/types.ts";
@@ -90,7 +91,12 @@ export class Jobs {
     const { minions: all, missing } = this.resolve(load);
     const minions = load.subset === undefined ? all : subsetOf(all, load.subset, (id) => presence.isConnected(id));
     if (minions.length === 0 && missing.length === 0) {
-      throw new MsaltError("ERR_NO_MATCH", "No minions matched the target. No command was sent, no jid was assigned.");
+      const hint = didYouMean(load.tgt, keys.keys());
+      throw new MsaltError(
+        "ERR_NO_MATCH",
+        "No minions matched the target. No command was sent, no jid was assigned.",
+        hint === undefined ? {} : { hint },
+      );
     }
     const created = now();
     const jid = nextJid(created * 1000 + (Math.floor(performance.now() * 1000) % 1000), this.#lastJid);

@@ -64,6 +64,11 @@ export function localHandlers(context: LocalContext): LocalHandlers {
     "minion.list": async (): Promise<LocalReplies["minion.list"]> => ({
       minions: [...context.accepted().keys()].map((id) => presence.view(id)),
     }),
+    "minion.grains": async ({ ids }) => {
+      const accepted = context.accepted();
+      const known = ids.filter((id) => accepted.has(id));
+      return { grains: Object.fromEntries(known.map((id) => [id, presence.find(id)?.grains ?? {}])) };
+    },
     "event.fire": async ({ tag, data }) => {
       context.fire(tag, data);
       return {};

@@ -58,7 +58,7 @@ function runOrder({ job }: OpenJob, notAfter: number): Order {
     jid: job.jid,
     fun: job.fun,
     arg: [...job.arg],
-    ...(job.words !== undefined && { words: [...job.words] }),
+    ...(job.words !== undefined && { words: job.words }),
     user: job.user,
     tgt: job.tgtType === "list" ? "" : job.tgt,
     tgt_type: job.tgtType,

@@ -1,7 +1,8 @@
 import { encode } from "@msgpack/msgpack";
 import { describe, expect, it, vi } from "vitest";
 import { followJob } from "../../../src/client/follow.ts";
-import type { BusEvent, LocalClient } from "../../../src/client/local.ts";
+import type { LocalClient } from "../../../src/client/local.ts";
+import type { BusEvent } from "../../../src/wire/local.ts";
 import type { Target } from "../../../src/job/types.ts";
 import type { Jid, MinionId } from "../../../src/wire/ids.ts";
 import type { TargetView } from "../../../src/wire/local.ts";

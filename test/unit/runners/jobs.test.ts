@@ -22,8 +22,17 @@ function contextOf(lines: readonly JobSummary[], pages: number[] = []): RunnerCo
     pages.push(Math.min(older.length, load.limit));
     return { jobs: older.slice(0, load.limit) };
   };
-  const rest = { returns: async function* () {}, user: "root", now: () => now, sleep: async () => undefined };
-  return { call: call as RunnerContext["call"], ...rest };
+  return {
+    call: call as RunnerContext["call"],
+    returns: async function* () {},
+    user: "root",
+    now: () => now,
+    sleep: async () => undefined,
+    subscribe: async () => undefined,
+    write: () => undefined,
+    config: {},
+    version: "1.2.3",
+  };
 }
 
 async function run(
