@@ -52,7 +52,7 @@ function gidOf(group: string): number {
 }
 
 /** Writes beside the file and renames, so that a reader sees old or new; owner and mode of an old one stay. */
-function writeWhole(path: string, text: string): void {
+export function writeWhole(path: string, text: string): void {
   onFile(path, () => {
     const old = existsSync(path) ? statSync(path) : undefined;
     if (old !== undefined && !old.isFile()) throw new MsaltError("ERR_COMMAND", `${path}: it is no plain file`);
@@ -70,7 +70,7 @@ function writeWhole(path: string, text: string): void {
   });
 }
 
-function textOf(path: string): string {
+export function textOf(path: string): string {
   return existsSync(path) ? onFile(path, () => readFileSync(path, "utf8")) : "";
 }
 

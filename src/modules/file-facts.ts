@@ -33,6 +33,7 @@ export function onFile<T>(name: string, work: () => T): T {
 
 const reasons: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
+  EBUSY: "it is in use, or a mount of its own",
   EEXIST: "it exists already",
   EISDIR: "it is a directory",
   ENOENT: "no such file or directory",

@@ -1,11 +1,13 @@
 import { cmdFunctions } from "./cmd.ts";
 import { configFunctions } from "./config.ts";
+import { cronFunctions } from "./cron.ts";
 import type { AnyFunction } from "./declare.ts";
 import { diskFunctions, kernelFunctions } from "./disk.ts";
 import { eventFunctions } from "./event.ts";
 import { fileChanges } from "./file-changes.ts";
 import { fileFacts } from "./file-facts.ts";
 import { grainsFunctions } from "./grains.ts";
+import { hostsFunctions } from "./hosts.ts";
 import { networkFunctions } from "./network.ts";
 import { pkgFunctions } from "./packages.ts";
 import { saltutilFunctions } from "./saltutil.ts";
@@ -33,6 +35,8 @@ const all: readonly AnyFunction[] = [
   ...userFunctions,
   ...serviceFunctions,
   ...pkgFunctions,
+  ...cronFunctions,
+  ...hostsFunctions,
 ];
 
 /** Every function that a minion has, by its name. */

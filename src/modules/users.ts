@@ -6,7 +6,7 @@ import { fact, outputOf } from "./facts.ts";
 
 const none = z.strictObject({});
 /** As useradd takes them; never an option. */
-const account = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?$/, "must be an account name");
+export const account = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?$/, "must be an account name");
 const named = z.strictObject({ name: account });
 
 function infoOf({ name, uid, gid, fullname, home, shell }: Account): Record<string, unknown> {

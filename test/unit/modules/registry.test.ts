@@ -41,6 +41,7 @@ describe("builtins", () => {
       "cmd.run_stdout",
       "cmd.script",
       "cmd.shell",
+      ...changes("cron", "rm rm_env rm_job rm_special set_env set_job set_special"),
       "event.send",
       ...changes(
         "file",
@@ -49,6 +50,7 @@ describe("builtins", () => {
       "grains.delval",
       "grains.setval",
       ...changes("group", "add adduser delete deluser"),
+      ...changes("hosts", "add_host rm_host set_host"),
       ...changes("pkg", "install purge refresh_db remove upgrade"),
       "ps.kill_pid",
       "saltutil.kill_all_jobs",
@@ -105,7 +107,7 @@ describe("values and retcodes", () => {
     [
       "sys.list_modules",
       [],
-      "cmd config disk event file grains group mount network pkg ps saltutil service status sys sysctl test user".split(
+      "cmd config cron disk event file grains group hosts mount network pkg ps saltutil service status sys sysctl test user".split(
         " ",
       ),
       0,
