@@ -1,6 +1,6 @@
 import { availableParallelism, hostname } from "node:os";
 import * as z from "zod";
-import { count, flag, freeze, logLevel, nodegroups, port, seconds, text, wait } from "./values.ts";
+import { count, flag, freeze, logLevel, megabytes, nodegroups, port, roots, seconds, text, wait } from "./values.ts";
 
 /** Folders that defaults and relative paths depend on. */
 export interface Roots {
@@ -24,6 +24,9 @@ export const masterFile = z.strictObject({
   show_timeout: flag.default(true),
   show_jid: flag.default(false),
   cli_summary: flag.default(false),
+  file_roots: roots.optional(),
+  file_recv: flag.default(false),
+  file_recv_max_size: megabytes.default(100),
   pki_dir: text.optional(),
   cachedir: text.optional(),
   sock_dir: text.optional(),
@@ -49,6 +52,9 @@ export function masterConfig(file: z.infer<typeof masterFile>, { root, configDir
     workerThreads: file.worker_threads,
     timeoutMs: file.timeout * 1000,
     nodegroups: file.nodegroups ?? {},
+    fileRoots: file.file_roots?.base ?? [`${root}/srv/salt`],
+    /** Undefined: nothing is taken. */
+    receivedMaxBytes: file.file_recv ? file.file_recv_max_size * 1_048_576 : undefined,
     keepJobsMs: file.keep_jobs_seconds * 1000,
     showTimeout: file.show_timeout,
     showJid: file.show_jid,

@@ -18,6 +18,9 @@ export const seconds = z.number(secondsMessage).min(0, secondsMessage);
 /** Seconds that become a timer: beyond 2^31 ms Node's timers fire at once. */
 export const wait = seconds.max(2_147_483, "must be at most 2147483 seconds");
 
+const megabytesMessage = "must be a number of MiB, 0 or more";
+export const megabytes = z.number(megabytesMessage).min(0, megabytesMessage);
+
 const countMessage = "must be a whole number, 1 to 1024";
 export const count = z.int(countMessage).min(1, countMessage).max(1024, countMessage);
 
@@ -66,3 +69,9 @@ export function freeze<T>(value: T): T {
   }
   return value;
 }
+
+/** Folders of the one environment that there is. */
+export const roots = z.strictObject(
+  { base: z.array(z.string().startsWith("/", "must be absolute paths"), "must be a list of folders") },
+  "must be a map with the key base",
+);

@@ -22,6 +22,7 @@ import { CommandRunner } from "./command.ts";
 import { enrol } from "./enrol.ts";
 import { Executor } from "./executor.ts";
 import { saveGrains } from "../config/grains-file.ts";
+import { masterFiles } from "./files.ts";
 import { Ledger } from "./ledger.ts";
 import { Live } from "./live.ts";
 import { type Link, Refused } from "./link.ts";
@@ -105,6 +106,7 @@ class Minion {
           return grains();
         },
         config: config.shown,
+        files: masterFiles(() => this.#link),
         fire: (tag, data) => this.#fire(tag, data),
         setGrains: (change) => this.#setGrains(change),
       },

@@ -65,6 +65,27 @@ export interface JobInfo {
   readonly user: string;
 }
 
+export interface FileFacts {
+  readonly size: number;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly sha256: Uint8Array;
+}
+
+/**
+ * Files of the master, under their `salt://` paths without that prefix. Every method @throws MsaltError
+ * `ERR_MASTER_UNREACHABLE` when no answer came for a minute.
+ */
+export interface MasterFiles {
+  stat(path: string): Promise<FileFacts | undefined>;
+  /** A part from `offset` on; empty at the end. */
+  read(path: string, offset: number): Promise<Uint8Array | undefined>;
+  /** A page of the names below a folder, those after `after`. */
+  list(path: string, after: string): Promise<{ files: string[]; more: boolean }>;
+  /** Sends a file of this minion. @throws MsaltError `ERR_NOT_ALLOWED` when the master takes none. */
+  push(path: string): Promise<void>;
+}
+
 /** What a function may touch of its minion. */
 export interface Host {
   readonly id: MinionId;
@@ -73,6 +94,7 @@ export interface Host {
   /** The minion's configuration under its file names, defaults included, secrets left out. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly functions: ReadonlyMap<string, AnyFunction>;
+  readonly files: MasterFiles;
   /** Aborts when the job is killed or its time is up (then the reason is `timeout`); `command` heeds it by itself. */
   readonly signal: AbortSignal;
   /** @throws MsaltError `ERR_COMMAND` when it cannot start; the text never shows an environment. */

@@ -1,6 +1,7 @@
 import { cmdFunctions } from "./cmd.ts";
 import { configFunctions } from "./config.ts";
 import { cronFunctions } from "./cron.ts";
+import { cpFunctions } from "./cp.ts";
 import type { AnyFunction } from "./declare.ts";
 import { diskFunctions, kernelFunctions } from "./disk.ts";
 import { eventFunctions } from "./event.ts";
@@ -25,6 +26,7 @@ const all: readonly AnyFunction[] = [
   ...saltutilFunctions,
   ...configFunctions,
   ...eventFunctions,
+  ...cpFunctions,
   ...fileFacts,
   ...fileChanges,
   ...statusFunctions,

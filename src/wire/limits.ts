@@ -38,6 +38,9 @@ export const limits = {
   eventBytes: 16_384,
   tagBytes: 256,
   grainsBytes: 65_536,
+  /** One part of a file from the master, and the names of one page of a list. */
+  filePartBytes: 524_288,
+  fileNames: 1000,
   conflictsKept: 1,
   /** Bytes of results being put together from parts, over all minions. */
   assemblyBytes: 128 * 1_048_576,

@@ -31,6 +31,7 @@ const bytes = (max: number, min = 0): z.ZodType<Uint8Array> =>
     min === max ? `must be ${max} bytes` : `must be at most ${max} bytes`,
   );
 const count = z.int().min(0);
+const filePath = z.string().max(4096);
 
 /** How a run on the minion ended; `lost`: the minion restarted mid-run, so nobody knows. */
 export const runStates = ["succeeded", "failed", "timed_out", "killed", "lost"] as const;
@@ -91,6 +92,20 @@ const schemas = {
     count,
   }),
   grains: z.strictObject({ cmd: z.literal("grains"), grains: z.record(z.string(), z.unknown()) }),
+  /** A file of the master, under its `salt://` path without that prefix. */
+  "file.stat": z.strictObject({ cmd: z.literal("file.stat"), path: filePath }),
+  "file.read": z.strictObject({ cmd: z.literal("file.read"), path: filePath, offset: count }),
+  /** Names below a folder, those after `after`. */
+  "file.list": z.strictObject({ cmd: z.literal("file.list"), path: filePath, after: filePath }),
+  /** A part of a file of this minion, for a master that takes some. */
+  "file.push": z.strictObject({
+    cmd: z.literal("file.push"),
+    path: filePath,
+    offset: count,
+    total: count,
+    sha256: bytes(32, 32),
+    data: bytes(limits.filePartBytes),
+  }),
   event: z.strictObject({
     cmd: z.literal("event"),
     tag: z.string().min(1).max(limits.tagBytes),
@@ -122,6 +137,12 @@ export interface Replies {
   heartbeat: { time: number; known: boolean; outstanding: number };
   grains: Record<string, never>;
   event: Record<string, never>;
+  /** No `file`: there is none. */
+  "file.stat": { file?: { size: number; mode: number; sha256: Uint8Array } };
+  /** Up to 512 KiB; none at the end. */
+  "file.read": { data?: Uint8Array };
+  "file.list": { files: string[]; more: boolean };
+  "file.push": Record<string, never>;
 }
 
 export type Reply<C extends Command> = { ok: Replies[C] } | { error: WireCode; message: string; retryMs?: number };

@@ -25,6 +25,12 @@ export function fakeHost(change: Partial<Host> = {}): Host {
     },
     running: () => [],
     signalJob: () => [],
+    files: {
+      stat: async () => undefined,
+      read: async () => undefined,
+      list: async () => ({ files: [], more: false }),
+      push: async () => undefined,
+    },
     fire: async () => undefined,
     setGrains: async () => undefined,
     ...change,

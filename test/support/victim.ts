@@ -14,6 +14,7 @@ import { Verifier } from "../../src/crypto/primitives.ts";
 import { MasterClock } from "../../src/minion/clock.ts";
 import { CommandRunner } from "../../src/minion/command.ts";
 import { Executor } from "../../src/minion/executor.ts";
+import { masterFiles } from "../../src/minion/files.ts";
 import type { LedgerFs } from "../../src/minion/ledger-file.ts";
 import type { LedgerHandle } from "../../src/minion/ledger-replay.ts";
 import { Ledger } from "../../src/minion/ledger.ts";
@@ -86,7 +87,14 @@ const executor = new Executor({
     warn: () => undefined,
     error: (message, facts) => process.stderr.write(`${message} ${JSON.stringify(facts)}\n`),
   },
-  host: { id: "m1" as MinionId, grains: {}, config: {}, fire: async () => undefined, setGrains: async () => undefined },
+  host: {
+    id: "m1" as MinionId,
+    grains: {},
+    config: {},
+    files: masterFiles(() => undefined),
+    fire: async () => undefined,
+    setGrains: async () => undefined,
+  },
   onStart: () => undefined,
   onResult: () => undefined,
   onOutput: () => undefined,

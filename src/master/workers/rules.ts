@@ -3,9 +3,10 @@
  * and it does not compile. A handler turns an opened, schema-checked load into the typed command the controller gets; it
  * throws MsaltError `ERR_NOT_ALLOWED` or `ERR_WIRE_INVALID` to refuse.
  */
-import type { Command, Load } from "../../wire/loads.ts";
+import type { Command, Load, Replies } from "../../wire/loads.ts";
 import { limits } from "../../wire/limits.ts";
 import type { MinionId } from "../../wire/ids.ts";
+import { type WorkerFiles, fileList, filePush, fileRead, fileStat } from "./files.ts";
 import { event } from "./event.ts";
 import { grains } from "./grains.ts";
 import { heartbeat } from "./heartbeat.ts";
@@ -18,9 +19,12 @@ import { sync } from "./sync.ts";
 export interface Rule<C extends Command> {
   readonly maxBytes: number;
   readonly handle: (load: Load<C>, from: MinionId) => Load<C>;
+  /** When the controller has said yes: what this worker reads itself. */
+  readonly answer?: (load: Load<C>, from: MinionId, files: WorkerFiles) => Promise<Replies[C]>;
 }
 
 const small = 4096;
+const same = <T>(load: T): T => load;
 
 export const rules: { readonly [C in Command]: Rule<C> } = Object.freeze({
   hello: { maxBytes: small, handle: hello },
@@ -30,5 +34,9 @@ export const rules: { readonly [C in Command]: Rule<C> } = Object.freeze({
   "job.output": { maxBytes: limits.outputPartBytes + small, handle: jobOutput },
   heartbeat: { maxBytes: 32_768, handle: heartbeat },
   grains: { maxBytes: limits.grainsBytes, handle: grains },
+  "file.stat": { maxBytes: 2 * small, handle: same, answer: fileStat },
+  "file.read": { maxBytes: 2 * small, handle: same, answer: fileRead },
+  "file.list": { maxBytes: 3 * small, handle: same, answer: fileList },
+  "file.push": { maxBytes: limits.filePartBytes + 3 * small, handle: same, answer: filePush },
   event: { maxBytes: limits.eventBytes + small, handle: event },
 });

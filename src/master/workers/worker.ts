@@ -17,8 +17,10 @@ import { type DropReason, type Inner, parseOuter } from "../../wire/envelope.ts"
 import type { FromFront, MinionCall } from "../../wire/front.ts";
 import type { KeyId, MinionId } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
-import { type Command, type Reply, isCommand, parseLoad } from "../../wire/loads.ts";
+import { type Command, type Load, type Reply, isCommand, parseLoad } from "../../wire/loads.ts";
+import { FileRoots } from "../../files/file-roots.ts";
 import { FrontLink } from "../front/link.ts";
+import type { WorkerFiles } from "./files.ts";
 import { rules } from "./rules.ts";
 
 interface Peer {
@@ -31,6 +33,8 @@ interface Waiting {
   readonly inner: Inner;
   readonly peer: Peer;
   readonly since: number;
+  /** What this worker adds to a good answer. */
+  readonly fill: (() => Promise<Reply<Command>>) | undefined;
 }
 
 /** Requests whose answer never came (a controller restart) are forgotten after this; the minion asks again. */
@@ -50,6 +54,11 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
     key: 0,
     box: 0,
     muted: 0,
+  };
+  const files: WorkerFiles = {
+    roots: new FileRoots(config.fileRoots, `${config.dataDir}/spool`),
+    received: `${config.dataDir}/minions`,
+    maxBytes: config.receivedMaxBytes,
   };
   let calls: MinionCall[] = [];
   let count = 0;
@@ -116,7 +125,8 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
     const call = checkBody(inner, peer);
     if ("error" in call) return answer(routingId, inner, peer, call);
     const n = (count += 1);
-    waiting.set(n, { routingId, inner, peer, since: performance.now() });
+    const fill = fillOf(call.cmd, call.load, peer.id, files);
+    waiting.set(n, { routingId, inner, peer, since: performance.now(), fill });
     if (calls.length === 0) setImmediate(flush);
     const { bootId, counter } = inner;
     calls.push({ n, keyId: outer.sender, bootId, counter, size: inner.body.length, ...call });
@@ -137,10 +147,13 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
       for (const { n, reply } of message.replies) {
         const asked = waiting.get(n);
         waiting.delete(n);
+        if (asked === undefined) continue;
         // A key deleted meanwhile is no longer in the table: nothing more is sent to it (P6).
-        if (asked !== undefined && peers.get(asked.inner.sender) !== undefined) {
-          answer(asked.routingId, asked.inner, asked.peer, reply);
-        }
+        const send = (last: Reply<Command>): void => {
+          if (peers.get(asked.inner.sender) !== undefined) answer(asked.routingId, asked.inner, asked.peer, last);
+        };
+        if (asked.fill === undefined || "error" in reply) send(reply);
+        else void asked.fill().then(send);
       }
     },
   });
@@ -193,4 +206,22 @@ function checkBody(
 
 function handle<C extends Command>(cmd: C, decoded: unknown, from: MinionId): unknown {
   return rules[cmd].handle(parseLoad(cmd, decoded), from);
+}
+
+function fillOf<C extends Command>(
+  cmd: C,
+  load: unknown,
+  from: MinionId,
+  files: WorkerFiles,
+): (() => Promise<Reply<Command>>) | undefined {
+  const { answer } = rules[cmd];
+  if (answer === undefined) return undefined;
+  return () =>
+    answer(load as Load<C>, from, files).then(
+      (ok) => ({ ok }),
+      (failure: unknown) =>
+        failure instanceof MsaltError
+          ? ({ error: "E_FORBIDDEN", message: failure.message } as const)
+          : ({ error: "E_INTERNAL", message: "the file cannot be read or written" } as const),
+    );
 }

@@ -41,6 +41,7 @@ describe("builtins", () => {
       "cmd.run_stdout",
       "cmd.script",
       "cmd.shell",
+      ...changes("cp", "get_dir get_file push recv"),
       ...changes("cron", "rm rm_env rm_job rm_special set_env set_job set_special"),
       "event.send",
       ...changes(
@@ -107,7 +108,7 @@ describe("values and retcodes", () => {
     [
       "sys.list_modules",
       [],
-      "cmd config cron disk event file grains group hosts mount network pkg ps saltutil service status sys sysctl test user".split(
+      "cmd config cp cron disk event file grains group hosts mount network pkg ps saltutil service status sys sysctl test user".split(
         " ",
       ),
       0,

@@ -1,0 +1,70 @@
+import { createHash } from "node:crypto";
+import { open } from "node:fs/promises";
+import { MsaltError, messageOf } from "../errors.ts";
+import { sleep } from "../lib/deadline.ts";
+import type { MasterFiles } from "../modules/declare.ts";
+import { limits } from "../wire/limits.ts";
+import type { Command, Load, Replies } from "../wire/loads.ts";
+import { type Link, Refused } from "./link.ts";
+
+const askMs = 10_000;
+/** A link that breaks is back within seconds; so long a file waits for it. */
+const patienceMs = 60_000;
+
+/** The master's files over whichever link stands. */
+export function masterFiles(link: () => Link | undefined): MasterFiles {
+  async function ask<C extends Command>(load: Load<C> & { readonly cmd: C }): Promise<Replies[C]> {
+    for (const end = performance.now() + patienceMs; ;) {
+      try {
+        const up = link();
+        if (up === undefined) throw new MsaltError("ERR_MASTER_UNREACHABLE", "there is no link to the master");
+        return await up.ask<C>(load, askMs);
+      } catch (failure) {
+        if (failure instanceof Refused && failure.retryMs === undefined) {
+          throw new MsaltError("ERR_NOT_ALLOWED", failure.message, {}, { cause: failure });
+        }
+        if (performance.now() > end) {
+          throw new MsaltError(
+            "ERR_MASTER_UNREACHABLE",
+            `the master gives no file: ${messageOf(failure)}`,
+            {},
+            { cause: failure },
+          );
+        }
+        await sleep(failure instanceof Refused ? (failure.retryMs ?? 500) : 500, undefined);
+      }
+    }
+  }
+  return {
+    stat: async (path) => (await ask({ cmd: "file.stat", path })).file,
+    read: async (path, offset) => (await ask({ cmd: "file.read", path, offset })).data,
+    list: (path, after) => ask({ cmd: "file.list", path, after }),
+    push: async (path) => {
+      const handle = await open(path, "r").catch((cause: unknown) => {
+        throw new MsaltError("ERR_FUNCTION_ARGS", `cannot read ${path}: ${messageOf(cause)}`, {}, { cause });
+      });
+      try {
+        const buffer = Buffer.alloc(limits.filePartBytes);
+        const part = async (at: number): Promise<Buffer> =>
+          buffer.subarray(0, (await handle.read(buffer, 0, buffer.length, at)).bytesRead);
+        const { size: total } = await handle.stat();
+        const hash = createHash("sha256");
+        for (let at = 0; at < total;) {
+          const data = await part(at);
+          if (data.length === 0) break;
+          hash.update(data);
+          at += data.length;
+        }
+        const sha256 = hash.digest();
+        for (let at = 0; ;) {
+          const data = await part(at);
+          await ask({ cmd: "file.push", path, offset: at, total, sha256, data });
+          at += data.length;
+          if (at >= total || data.length === 0) return;
+        }
+      } finally {
+        await handle.close();
+      }
+    },
+  };
+}
