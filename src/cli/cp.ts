@@ -31,7 +31,7 @@ interface Flags extends SharedOptions, OutputOptions, JobFlags, WatchFlags {
 /** What a job of yesterday left behind is of no use any more. */
 const keptMs = 24 * 3_600_000;
 
-export function cpProgram(version: string): Command {
+function cpProgram(version: string): Command {
   const command = program("msalt-cp", version, "Copy files and folders from this machine, the master's, to minions.")
     .argument("<target>", "glob on the minion id, such as 'web*'; other kinds below")
     .argument(

@@ -126,7 +126,7 @@ function writeOut(text: string): void {
 function writeFile(file: string, flag: "w" | "a"): (text: string) => void {
   try {
     const handle = openSync(file, flag);
-    return (text) => void writeFileSync(handle, text);
+    return (text) => writeFileSync(handle, text);
   } catch (cause) {
     throw new MsaltError("ERR_USAGE", `--out-file: cannot write ${file}: ${messageOf(cause)}`, {}, { cause });
   }

@@ -8,11 +8,12 @@ import { MsaltError, messageOf } from "../errors.ts";
 import { compileGlob } from "../lib/glob.ts";
 import type { Log } from "../log/log.ts";
 import type { AnyFunction, Host, JobInfo, RunningJob } from "../modules/declare.ts";
-import { callsOf, runCalls } from "../modules/run.ts";
+import { type FunctionResult, callsOf, runCalls } from "../modules/run.ts";
 import { encode } from "../wire/codec.ts";
-import type { Jid, MinionId } from "../wire/ids.ts";
+import { type Jid, type MinionId, nextJid } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
 import { type Order, type RunOrder, orderSignedBytes, parseOrder } from "../wire/publication.ts";
+import type { LocalCall } from "./call-server.ts";
 import type { MasterClock } from "./clock.ts";
 import type { CommandRunner } from "./command.ts";
 import type { Ledger, LedgerResult } from "./ledger.ts";
@@ -35,7 +36,7 @@ export interface ExecutorOptions {
   readonly allowed: readonly string[] | undefined;
   readonly log: Log;
   /** The minion's side of what functions may touch, without what belongs to one job. */
-  readonly host: Pick<Host, "id" | "grains" | "config" | "files" | "fire" | "setGrains">;
+  readonly host: Pick<Host, "id" | "grains" | "config" | "files" | "fire" | "setGrains" | "syncModules">;
   readonly onStart: (jid: Jid) => void;
   /** A result is in the ledger and wants to be sent. */
   readonly onResult: (jid: Jid) => void;
@@ -61,6 +62,8 @@ export class Executor {
   readonly #isAllowed: (fun: string) => boolean;
   #busy = 0;
   #stopping = false;
+  readonly #stopped = new AbortController();
+  #lastHere: Jid | undefined;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
@@ -109,6 +112,24 @@ export class Executor {
     }
   }
 
+  /**
+   * Runs what somebody on this machine asks for: outside any order, so neither in the ledger nor among the running jobs. Ends
+   * with `signal`, and with this minion.
+   */
+  async here({ fun, arg, words, user }: LocalCall, signal: AbortSignal): Promise<FunctionResult> {
+    const { functions, clock, commands, id, onEnd } = this.#options;
+    this.#lastHere = nextJid(clock.now() * 1000, this.#lastHere);
+    const jid = this.#lastHere;
+    const job: JobInfo = { jid, fun, arg, tgt: id, tgt_type: "glob", user };
+    try {
+      const both = AbortSignal.any([signal, this.#stopped.signal]);
+      return await runCalls(functions, callsOf({ fun, arg, words }), this.#hostOf(job, both));
+    } finally {
+      commands.takeKill(jid);
+      onEnd(jid);
+    }
+  }
+
   /** True when nothing runs or waits its turn. */
   get idle(): boolean {
     return this.#running.size === 0;
@@ -137,6 +158,7 @@ export class Executor {
   /** Takes no more orders; waits for what runs, then ends it. Resolves when every result is in the ledger. */
   async stop(timeoutMs: number): Promise<void> {
     this.#stopping = true;
+    this.#stopped.abort("SIGTERM");
     const all = Promise.all([...this.#running.values()].map(({ done }) => done));
     const timer = setTimeout(() => {
       for (const { abort } of this.#running.values()) abort.abort("SIGTERM");
@@ -209,7 +231,7 @@ export class Executor {
       const text = `'${refused.fun}' is not allowed on this minion (allowed_functions in its configuration)`;
       return { jid, fun, state: "failed", retcode: 1, success: false, ret: encode(text) };
     }
-    const result = await runCalls(functions, calls, this.#hostOf(order, signal));
+    const result = await runCalls(functions, calls, this.#hostOf(infoOf(order), signal));
     const { value, retcode, success, out } = result;
     const state =
       signal.aborted && result.state !== "timed_out"
@@ -245,10 +267,9 @@ export class Executor {
     }
   }
 
-  #hostOf(order: RunOrder, signal: AbortSignal): Host {
+  #hostOf(job: JobInfo, signal: AbortSignal): Host {
     const { host, commands, functions } = this.#options;
-    const { jid, fun, arg, tgt, tgt_type, user } = order;
-    const job: JobInfo = { jid, fun, arg, tgt, tgt_type, user };
+    const { jid } = job;
     return {
       ...host,
       job,
@@ -274,6 +295,10 @@ export class Executor {
       jid === but ? [] : [{ jid, fun, arg, tgt, tgt_type, user, pid: commands.pids(jid)[0] ?? process.pid }],
     );
   }
+}
+
+function infoOf({ jid, fun, arg, tgt, tgt_type, user }: RunOrder): JobInfo {
+  return { jid, fun, arg, tgt, tgt_type, user };
 }
 
 /** What is said of a job that was killed before it began. */

@@ -17,6 +17,7 @@ import { encode, requestScan } from "../wire/codec.ts";
 import type { KeyRecord } from "../wire/key-record.ts";
 import { limits } from "../wire/limits.ts";
 import { prescan } from "../wire/prescan.ts";
+import { callSocket, serveCalls } from "./call-server.ts";
 import { MasterClock } from "./clock.ts";
 import { CommandRunner } from "./command.ts";
 import { enrol } from "./enrol.ts";
@@ -27,6 +28,7 @@ import { Ledger } from "./ledger.ts";
 import { Live } from "./live.ts";
 import { type Link, Refused } from "./link.ts";
 import { Outbox } from "./outbox.ts";
+import { loadModules, syncModules } from "./own-modules.ts";
 import { Session } from "./session.ts";
 
 /** After so many links to each address that came to nothing, ask on the enrolment port what the master thinks of this key. */
@@ -79,6 +81,8 @@ class Minion {
   #verifier: Verifier | undefined;
   #link: Link | undefined;
   #ready = false;
+  /** The built-in ones, and over them the operator's own. */
+  readonly #functions = new Map(builtins);
 
   constructor(options: MinionOptions, record: KeyRecord, clock: MasterClock, ledger: Ledger) {
     const { config, log, version } = options;
@@ -97,7 +101,7 @@ class Minion {
       ledger,
       clock,
       commands,
-      functions: builtins,
+      functions: this.#functions,
       allowed: config.allowedFunctions,
       log,
       host: {
@@ -109,6 +113,7 @@ class Minion {
         files: masterFiles(() => this.#link),
         fire: (tag, data) => this.#fire(tag, data),
         setGrains: (change) => this.#setGrains(change),
+        syncModules: () => this.#syncModules(),
       },
       onStart: (jid) =>
         void this.#link?.ask({ cmd: "job.start", jid, count: ledger.count }, 5000).catch(() => undefined),
@@ -142,6 +147,10 @@ class Minion {
   async run(signal: AbortSignal): Promise<void> {
     const { config, log } = this.#options;
     this.#grains = await this.#gather(this.#custom);
+    await this.#loadModules();
+    const calls = await serveCalls(callSocket(config.dataDir), (call, gone) => this.#executor.here(call, gone)).catch(
+      (failure: unknown) => log.warn("msalt-call cannot reach this minion", { failure: messageOf(failure) }),
+    );
     this.#setMaster(loadPin(config.pkiDir));
     this.#options.onStarted();
     const stopped = new AbortController();
@@ -155,6 +164,7 @@ class Minion {
       await Promise.race([asked, connecting]);
     } finally {
       log.info("stopping", { running: this.#executor.jids().length });
+      calls?.close();
       await this.#executor.stop(config.shutdownTimeoutMs);
     }
     for (let waited = 0; !this.#outbox.empty && this.#link !== undefined && waited < 20; waited += 1)
@@ -263,6 +273,27 @@ class Minion {
     this.#custom = custom;
     this.#grains = grains;
     await this.#link?.ask({ cmd: "grains", grains: { ...this.#grains } }, 5000);
+  }
+
+  get #modulesDir(): string {
+    return join(this.#options.config.dataDir, "modules");
+  }
+
+  async #loadModules(): Promise<readonly string[]> {
+    const { functions, problems } = await loadModules(this.#modulesDir);
+    for (const problem of problems) this.#options.log.error("cannot load a module of your own", { problem });
+    this.#functions.clear();
+    for (const [name, fn] of builtins) this.#functions.set(name, fn);
+    for (const fn of functions) this.#functions.set(fn.name, fn);
+    return problems;
+  }
+
+  async #syncModules(): Promise<{ changed: string[]; problems: readonly string[] }> {
+    const changed = await syncModules(
+      masterFiles(() => this.#link),
+      this.#modulesDir,
+    );
+    return { changed, problems: await this.#loadModules() };
   }
 
   async #fire(tag: string, data: Readonly<Record<string, unknown>>): Promise<void> {

@@ -58,7 +58,7 @@ const getDir = declare({
   effects: "some",
   run: async ({ path, dest: to }, host) => {
     const from = masterPath(path).replace(/\/+$/, "");
-    const names = await filesBelow(host, from);
+    const names = await filesBelow(host.files, from);
     if (names.length === 0) throw noSuchFile(from);
     // As in Salt, the folder itself goes below dest.
     return bringAll(host, from, names, join(absolute(to), basename(from)));
@@ -111,7 +111,7 @@ const listMaster = declare({
   effects: "none",
   run: async ({ prefix }, host) => {
     const below = prefix.replace(/\/+$/, "");
-    return (await filesBelow(host, below)).map((name) => (below === "" ? name : `${below}/${name}`));
+    return (await filesBelow(host.files, below)).map((name) => (below === "" ? name : `${below}/${name}`));
   },
 });
 
@@ -122,7 +122,7 @@ const receive = declare({
   effects: "some",
   run: async ({ source: from, dest: to, single }, host) => {
     const done: Record<string, true | string> = {};
-    for (const name of await filesBelow(host, from)) {
+    for (const name of await filesBelow(host.files, from)) {
       const place = single ? await placeFor(name, absolute(to)) : join(absolute(to), name);
       try {
         done[place] =

@@ -107,6 +107,8 @@ export interface Host {
   fire(tag: string, data: Readonly<Record<string, unknown>>): Promise<void>;
   /** Writes custom grains durably, then reports them to the master; `undefined` takes one away. */
   setGrains(change: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Fetches the operator's own modules from the master and loads them. */
+  syncModules(): Promise<{ readonly changed: string[]; readonly problems: readonly string[] }>;
 }
 
 /** A value with its own verdict, for functions whose value alone does not say whether they succeeded. */

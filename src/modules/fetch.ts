@@ -3,10 +3,15 @@ import { createReadStream } from "node:fs";
 import { chmod, chown, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { MsaltError } from "../errors.ts";
-import type { FileFacts, Host } from "./declare.ts";
+import type { FileFacts, MasterFiles } from "./declare.ts";
 
 /** A file changed on the master while it was read: so many more tries. */
 const tries = 3;
+
+interface Source {
+  readonly files: MasterFiles;
+  readonly signal?: AbortSignal;
+}
 
 export function noSuchFile(path: string): MsaltError {
   return new MsaltError("ERR_FUNCTION_ARGS", `no file salt://${path} on the master`, {
@@ -28,7 +33,7 @@ export function masterPath(text: string): string {
  * keeps its mode and owner, and is not touched when it is the same. False: there is no such file on the master.
  * @throws MsaltError `ERR_COMMAND` with what the system says.
  */
-export async function fetchFile(host: Host, path: string, dest: string, makedirs: boolean): Promise<boolean> {
+export async function fetchFile(host: Source, path: string, dest: string, makedirs: boolean): Promise<boolean> {
   for (let left = tries; ; left -= 1) {
     const file = await host.files.stat(path);
     if (file === undefined) return false;
@@ -56,12 +61,12 @@ export async function fetchFile(host: Host, path: string, dest: string, makedirs
 }
 
 /** False when what came is not what was announced. */
-async function bring(host: Host, path: string, to: string, { size, sha256 }: FileFacts): Promise<boolean> {
+async function bring(host: Source, path: string, to: string, { size, sha256 }: FileFacts): Promise<boolean> {
   const handle = await open(to, "wx", 0o600);
   const hash = createHash("sha256");
   try {
     for (let at = 0; at < size;) {
-      if (host.signal.aborted) throw new MsaltError("ERR_COMMAND", "the job was ended");
+      if (host.signal?.aborted === true) throw new MsaltError("ERR_COMMAND", "the job was ended");
       const data = await host.files.read(path, at);
       if (data === undefined || data.length === 0) return false;
       hash.update(data);
@@ -82,10 +87,10 @@ export async function hashOf(path: string): Promise<Uint8Array> {
 }
 
 /** Every file below a folder of the master. */
-export async function filesBelow(host: Host, path: string): Promise<string[]> {
+export async function filesBelow(from: MasterFiles, path: string): Promise<string[]> {
   const all: string[] = [];
   for (;;) {
-    const { files, more } = await host.files.list(path, all.at(-1) ?? "");
+    const { files, more } = await from.list(path, all.at(-1) ?? "");
     all.push(...files);
     if (!more || files.length === 0) return all;
   }

@@ -2,7 +2,7 @@ import { constants } from "node:os";
 import * as z from "zod";
 import { MsaltError } from "../errors.ts";
 import { isJid } from "../wire/ids.ts";
-import { type AnyFunction, declare, type Host, type RunningJob } from "./declare.ts";
+import { type AnyFunction, declare, type Host, Outcome, type RunningJob } from "./declare.ts";
 
 const jid = z.string().describe("job id");
 
@@ -106,7 +106,32 @@ const killAllJobs = declare({
   run: async (_args, host) => sendAll(host, "SIGKILL"),
 });
 
+const syncModules = declare({
+  name: "saltutil.sync_modules",
+  summary: "Fetch the modules of your own below salt://_modules and load them; the names of those that changed.",
+  examples: ["msalt '*' saltutil.sync_modules"],
+  params: z.strictObject({}),
+  effects: "some",
+  run: async (_args, host) => {
+    const { changed, problems } = await host.syncModules();
+    return problems.length === 0 ? changed : new Outcome({ changed, problems }, 1);
+  },
+});
+
+const syncAll = declare({
+  name: "saltutil.sync_all",
+  summary: "Fetch everything of your own that minions can have: modules.",
+  params: z.strictObject({}),
+  effects: "some",
+  run: async (_args, host) => {
+    const { changed, problems } = await host.syncModules();
+    return problems.length === 0 ? { modules: changed } : new Outcome({ modules: changed, problems }, 1);
+  },
+});
+
 export const saltutilFunctions: readonly AnyFunction[] = [
+  syncModules,
+  syncAll,
   running,
   findJob,
   signalJob,

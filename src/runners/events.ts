@@ -1,15 +1,15 @@
 import { MsaltError } from "../errors.ts";
 import { compileGlob } from "../lib/glob.ts";
 import { guessWord } from "../wire/yaml-word.ts";
-import type { Runner, RunnerArguments, RunnerContext } from "./runner.ts";
+import { type Runner, type RunnerArguments, type RunnerContext, wordOf } from "./runner.ts";
 
 async function send({ arg, kwarg }: RunnerArguments, { call }: RunnerContext): Promise<unknown> {
-  const [tag, text = "{}"] = arg.map(String);
+  const [tag, text = "{}"] = arg.map((each) => wordOf(each));
   const data = guessWord(text);
   if (typeof data !== "object" || data === null || Array.isArray(data)) {
     throw new MsaltError("ERR_FUNCTION_ARGS", `event.send: ${JSON.stringify(text)} is no map, such as '{release: 42}'`);
   }
-  const more = Object.fromEntries(Object.entries(kwarg).map(([name, value]) => [name, guessWord(String(value))]));
+  const more = Object.fromEntries(Object.entries(kwarg).map(([name, value]) => [name, guessWord(wordOf(value))]));
   await call("event.fire", { tag: tag ?? "", data: { ...data, ...more } });
   return true;
 }
@@ -22,10 +22,10 @@ function listener(name: string): Runner {
     params: ["tagmatch?", "count?"],
     keywords: ["tagmatch", "count", "quiet", "pretty"],
     run: async ({ arg, kwarg }, { subscribe, write }) => {
-      const pattern = String(arg[0] ?? kwarg["tagmatch"] ?? "");
-      const count = Number(arg[1] ?? kwarg["count"] ?? -1);
+      const pattern = wordOf(arg[0] ?? kwarg["tagmatch"]);
+      const count = Number(wordOf(arg[1] ?? kwarg["count"], "-1"));
       if (!Number.isInteger(count)) throw new MsaltError("ERR_FUNCTION_ARGS", `${name}: count is no whole number`);
-      const [flat, pretty] = ["quiet", "pretty"].map((key) => /^true$/i.test(String(kwarg[key])));
+      const [flat, pretty] = ["quiet", "pretty"].map((key) => /^true$/i.test(wordOf(kwarg[key])));
       const prefix = /^[^*?[\]]*/.exec(pattern)?.[0] ?? "";
       const matches = prefix === pattern ? () => true : compileGlob(pattern);
       let left = count;

@@ -2,7 +2,7 @@ import { MsaltError } from "../errors.ts";
 import { guessWord } from "../wire/yaml-word.ts";
 import type { LocalLoad, TargetType } from "../wire/local.ts";
 import type { MinionId } from "../wire/ids.ts";
-import type { Runner, RunnerContext } from "./runner.ts";
+import { type Runner, type RunnerContext, wordOf } from "./runner.ts";
 
 const chunk = 100;
 
@@ -25,7 +25,7 @@ async function versions(context: RunnerContext): Promise<unknown> {
   const grains = await grainsOf({ tgt: "*", tgtType: "glob" }, context);
   const groups: Record<string, Record<string, string>> = {};
   for (const [id, each] of Object.entries(grains)) {
-    const version = String((each as Record<string, unknown>)["msaltversion"] ?? "unknown");
+    const version = wordOf((each as Record<string, unknown>)["msaltversion"], "unknown");
     const group =
       version === "unknown" ? "Unknown" : version === context.version ? "Up to date" : "Minion requires update";
     (groups[group] ??= {})[id] = version;
@@ -40,8 +40,8 @@ export const facts: readonly Runner[] = [
     params: ["tgt?"],
     keywords: ["tgt", "tgt_type"],
     run: ({ arg, kwarg }, context) => {
-      const tgt = String(arg[0] ?? kwarg["tgt"] ?? "*");
-      return grainsOf({ tgt, tgtType: String(kwarg["tgt_type"] ?? "glob") as TargetType }, context);
+      const tgt = wordOf(arg[0] ?? kwarg["tgt"], "*");
+      return grainsOf({ tgt, tgtType: wordOf(kwarg["tgt_type"], "glob") as TargetType }, context);
     },
   },
   {
@@ -66,7 +66,7 @@ export const facts: readonly Runner[] = [
       if (value !== undefined) return value;
       if (arg[1] === undefined)
         throw new MsaltError("ERR_FUNCTION_ARGS", `config.get: no ${String(arg[0])} in the configuration`);
-      return guessWord(String(arg[1]));
+      return guessWord(wordOf(arg[1]));
     },
   },
   {

@@ -63,3 +63,8 @@ export function jobFields({
     User: user,
   };
 }
+
+/** An argument of a runner is the text that was typed. */
+export function wordOf(value: unknown, fallback = ""): string {
+  return typeof value === "string" ? value : fallback;
+}

@@ -36,7 +36,7 @@ describe("cp", () => {
     expect(readFileSync(out("web1", "deep/big")).equals(big)).toBe(true);
     expect(await one("cp.get_dir", "salt://app", out("web1"))).toHaveLength(3);
     expect(statSync(out("web1", "app/run.sh")).mode & 0o777).toBe(0o750);
-    expect(readdirSync(out("web1", "app"), { recursive: true }).toSorted()).toEqual([
+    expect(readdirSync(out("web1", "app"), { recursive: true, encoding: "utf8" }).toSorted()).toEqual([
       "big",
       "conf.d",
       "conf.d/a.conf",

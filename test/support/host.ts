@@ -33,6 +33,7 @@ export function fakeHost(change: Partial<Host> = {}): Host {
     },
     fire: async () => undefined,
     setGrains: async () => undefined,
+    syncModules: async () => ({ changed: [], problems: [] }),
     ...change,
   };
 }

@@ -94,6 +94,7 @@ const executor = new Executor({
     files: masterFiles(() => undefined),
     fire: async () => undefined,
     setGrains: async () => undefined,
+    syncModules: async () => ({ changed: [], problems: [] }),
   },
   onStart: () => undefined,
   onResult: () => undefined,

@@ -29,7 +29,7 @@ const mayImport: Record<string, readonly string[]> = {
   "master/workers": [...front, "files"],
   "master/controller": [...base, "event", "target", "job", "crypto", "store", "transport", "config", "log"],
   master: [...base, "config", "log"],
-  minion: [...base, "crypto", "transport", "modules", "grains", "config", "log"],
+  minion: [...base, "files", "crypto", "transport", "modules", "grains", "config", "log"],
   client: [...base, "event", "job", "transport"],
   cli: [...base, "client", "output", "job", "runners", "config"],
   bin: [

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { readCommand } from "../../../src/cli/msalt.ts";
 import { splitArg } from "../../../src/wire/args.ts";
 import { readDifferences, readVectors } from "../../support/vectors.ts";
@@ -19,14 +19,13 @@ interface Vector {
 /** Under Salt's names and in Salt's shape. */
 function read(argv: readonly string[]): unknown {
   let request: ReturnType<typeof readCommand>;
-  const { write } = process.stderr;
+  const silence = vi.spyOn(process.stderr, "write").mockReturnValue(true);
   try {
-    process.stderr.write = () => true;
     request = readCommand(argv, "1.2.3");
   } catch {
     return "wrong use";
   } finally {
-    process.stderr.write = write;
+    silence.mockRestore();
   }
   const { flags, target, call, options, waitMs } = request;
   const funs = call.fun.split(",");

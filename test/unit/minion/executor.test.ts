@@ -115,6 +115,7 @@ async function start(options: { allowed?: readonly string[] } = {}): Promise<voi
       files: masterFiles(() => undefined),
       fire: async () => undefined,
       setGrains: async () => undefined,
+      syncModules: async () => ({ changed: [], problems: [] }),
     },
     onStart: () => undefined,
     onResult: (done) => results.push(done),

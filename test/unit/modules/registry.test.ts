@@ -58,6 +58,8 @@ describe("builtins", () => {
       "saltutil.kill_job",
       "saltutil.signal_all_jobs",
       "saltutil.signal_job",
+      "saltutil.sync_all",
+      "saltutil.sync_modules",
       "saltutil.term_all_jobs",
       "saltutil.term_job",
       ...changes("service", "disable enable reload restart start stop"),

@@ -1,0 +1,57 @@
+import type { MinionConfig } from "../config/minion.ts";
+import { MsaltError } from "../errors.ts";
+import { FileRoots } from "../files/file-roots.ts";
+import { gatherGrains } from "../grains/gather.ts";
+import type { Host, MasterFiles } from "../modules/declare.ts";
+import { builtins } from "../modules/registry.ts";
+import { type FunctionResult, callsOf, runCalls } from "../modules/run.ts";
+import { nextJid } from "../wire/ids.ts";
+import type { LocalCall } from "./call-server.ts";
+import { CommandRunner } from "./command.ts";
+import { loadModules } from "./own-modules.ts";
+
+const noMaster = (): Promise<never> =>
+  Promise.reject(new MsaltError("ERR_MASTER_UNREACHABLE", "there is no master with --local"));
+
+const nothing: MasterFiles = { stat: noMaster, read: noMaster, list: noMaster, push: noMaster };
+
+function filesBelow(folder: string): MasterFiles {
+  const roots = new FileRoots([folder], "/nonexistent");
+  return {
+    stat: (path) => roots.stat(path),
+    read: (path, offset) => roots.read(path, offset),
+    list: (path, after) => roots.list(path, after),
+    push: noMaster,
+  };
+}
+
+/** Runs functions in this process, as a minion of this configuration would. `fileRoot`: stands for the master's files. */
+export async function callLocally(
+  config: MinionConfig,
+  { fun, arg, words, user }: LocalCall,
+  options: { readonly version: string; readonly fileRoot: string | undefined; readonly signal: AbortSignal },
+): Promise<FunctionResult> {
+  const commands = new CommandRunner();
+  const { functions: own, problems } = await loadModules(`${config.dataDir}/modules`);
+  for (const problem of problems)
+    process.stderr.write(`msalt-call: warning: cannot load a module of your own: ${problem}\n`);
+  const functions = new Map([...builtins, ...own.map((fn) => [fn.name, fn] as const)]);
+  const job = { jid: nextJid(Date.now() * 1000, undefined), fun, arg, tgt: config.id, tgt_type: "glob", user };
+  const custom = { ...config.grains, ...config.customGrains };
+  const host: Host = {
+    id: config.id,
+    job,
+    grains: await gatherGrains({ id: config.id, master: config.masters[0] ?? "", version: options.version, custom }),
+    config: config.shown,
+    functions,
+    files: options.fileRoot === undefined ? nothing : filesBelow(options.fileRoot),
+    signal: options.signal,
+    command: (spec) => commands.run(job.jid, spec, options.signal),
+    running: () => [],
+    signalJob: () => [],
+    fire: noMaster,
+    setGrains: noMaster,
+    syncModules: noMaster,
+  };
+  return runCalls(functions, callsOf({ fun, arg, words }), host);
+}
