@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import * as z from "zod";
 import { type MinionId, isMinionId } from "../wire/ids.ts";
 import type { Roots } from "./master.ts";
-import { freeze, host, logLevel, port, text, wait } from "./values.ts";
+import { freeze, host, logLevel, minutes, port, text, wait } from "./values.ts";
 
 const minionId = z.custom<MinionId>(
   (value) => typeof value === "string" && isMinionId(value),
@@ -30,6 +30,13 @@ export const minionFile = z.strictObject({
   shutdown_timeout: wait.default(30),
   allowed_functions: z.array(text, "must be a list of functions, such as test.*").optional(),
   grains: z.record(z.string(), z.unknown(), "must be a map of grains").default({}),
+  mine_functions: z
+    .union(
+      [z.array(z.string()), z.record(z.string(), z.unknown())],
+      "must be a list of functions, or a map of names to arguments",
+    )
+    .optional(),
+  mine_interval: minutes.default(60),
   pki_dir: text.optional(),
   cachedir: text.optional(),
   log_level: logLevel.default("info"),
@@ -64,6 +71,7 @@ export function minionConfig(
     grainsFile: `${configDir}/grains`,
     /** What `config.get` shows: the whole configuration under the file's names, without the token. */
     shown,
+    mineIntervalMs: file.mine_interval * 60_000,
     pkiDir,
     dataDir,
     logLevel: file.log_level,

@@ -21,6 +21,9 @@ export const wait = seconds.max(2_147_483, "must be at most 2147483 seconds");
 const megabytesMessage = "must be a number of MiB, 0 or more";
 export const megabytes = z.number(megabytesMessage).min(0, megabytesMessage);
 
+const minutesMessage = "must be a number of minutes, more than 0 and at most 10080";
+export const minutes = z.number(minutesMessage).positive(minutesMessage).max(10_080, minutesMessage);
+
 const countMessage = "must be a whole number, 1 to 1024";
 export const count = z.int(countMessage).min(1, countMessage).max(1024, countMessage);
 

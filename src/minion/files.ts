@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { MsaltError, messageOf } from "../errors.ts";
 import { sleep } from "../lib/deadline.ts";
-import type { MasterFiles } from "../modules/declare.ts";
+import type { MasterFiles, Mine } from "../modules/declare.ts";
 import { limits } from "../wire/limits.ts";
 import type { Command, Load, Replies } from "../wire/loads.ts";
 import { type Link, Refused } from "./link.ts";
@@ -11,9 +11,9 @@ const askMs = 10_000;
 /** A link that breaks is back within seconds; so long a file waits for it. */
 const patienceMs = 60_000;
 
-/** The master's files over whichever link stands. */
-export function masterFiles(link: () => Link | undefined): MasterFiles {
-  async function ask<C extends Command>(load: Load<C> & { readonly cmd: C }): Promise<Replies[C]> {
+/** Asks over whichever link stands, for a minute. */
+function patientAsk(link: () => Link | undefined) {
+  return async <C extends Command>(load: Load<C> & { readonly cmd: C }): Promise<Replies[C]> => {
     for (const end = performance.now() + patienceMs; ;) {
       try {
         const up = link();
@@ -24,17 +24,29 @@ export function masterFiles(link: () => Link | undefined): MasterFiles {
           throw new MsaltError("ERR_NOT_ALLOWED", failure.message, {}, { cause: failure });
         }
         if (performance.now() > end) {
-          throw new MsaltError(
-            "ERR_MASTER_UNREACHABLE",
-            `the master gives no file: ${messageOf(failure)}`,
-            {},
-            { cause: failure },
-          );
+          const text = `the master does not answer: ${messageOf(failure)}`;
+          throw new MsaltError("ERR_MASTER_UNREACHABLE", text, {}, { cause: failure });
         }
         await sleep(failure instanceof Refused ? (failure.retryMs ?? 500) : 500, undefined);
       }
     }
-  }
+  };
+}
+
+export function mineOf(link: () => Link | undefined): Mine {
+  const ask = patientAsk(link);
+  return {
+    change: async ({ clear = false, remove = [], set = {} }) => {
+      await ask({ cmd: "mine.set", clear, remove: [...remove], set: { ...set } });
+    },
+    get: async (tgt, tgtType, names) =>
+      (await ask({ cmd: "mine.get", tgt, tgt_type: tgtType, names: [...names] })).data,
+  };
+}
+
+/** The master's files over whichever link stands. */
+export function masterFiles(link: () => Link | undefined): MasterFiles {
+  const ask = patientAsk(link);
   return {
     stat: async (path) => (await ask({ cmd: "file.stat", path })).file,
     read: async (path, offset) => (await ask({ cmd: "file.read", path, offset })).data,

@@ -23,7 +23,7 @@ import { CommandRunner } from "./command.ts";
 import { enrol } from "./enrol.ts";
 import { Executor } from "./executor.ts";
 import { saveGrains } from "../config/grains-file.ts";
-import { masterFiles } from "./files.ts";
+import { masterFiles, mineOf } from "./files.ts";
 import { Ledger } from "./ledger.ts";
 import { Live } from "./live.ts";
 import { type Link, Refused } from "./link.ts";
@@ -111,6 +111,7 @@ class Minion {
         },
         config: config.shown,
         files: masterFiles(() => this.#link),
+        mine: mineOf(() => this.#link),
         fire: (tag, data) => this.#fire(tag, data),
         setGrains: (change) => this.#setGrains(change),
         syncModules: () => this.#syncModules(),
@@ -138,7 +139,10 @@ class Minion {
       onReady: () => {
         log.info("connected to the master");
         this.#changes.reset();
-        if (!this.#ready) options.onReady();
+        if (!this.#ready) {
+          options.onReady();
+          this.#updateMine();
+        }
         this.#ready = true;
       },
     });
@@ -294,6 +298,20 @@ class Minion {
       this.#modulesDir,
     );
     return { changed, problems: await this.#loadModules() };
+  }
+
+  /** At the start and every `mine_interval` minutes. */
+  #updateMine(): void {
+    const { config, log } = this.#options;
+    if (config.shown["mine_functions"] === undefined) return;
+    const call = { fun: "mine.update", arg: [], words: [], user: "mine" };
+    const again = (): void => void setTimeout(() => this.#updateMine(), config.mineIntervalMs).unref();
+    this.#executor
+      .here(call, new AbortController().signal)
+      .then(({ success, value }) => {
+        if (!success) log.warn("cannot update the mine", { reason: String(value) });
+      })
+      .finally(again);
   }
 
   async #fire(tag: string, data: Readonly<Record<string, unknown>>): Promise<void> {

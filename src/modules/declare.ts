@@ -4,7 +4,7 @@
  */
 import type * as z from "zod";
 import type { Jid, MinionId } from "../wire/ids.ts";
-import type { RunState } from "../wire/loads.ts";
+import type { Load, RunState } from "../wire/loads.ts";
 
 export interface CommandSpec {
   /** Program and arguments, run without a shell of our own. */
@@ -86,6 +86,22 @@ export interface MasterFiles {
   push(path: string): Promise<void>;
 }
 
+/** What this minion and others keep on the master for each other. */
+export interface Mine {
+  /** First `clear`, then `remove`, then `set`. @throws MsaltError `ERR_NOT_ALLOWED` for more than the master keeps. */
+  change(change: {
+    readonly clear?: boolean;
+    readonly remove?: readonly string[];
+    readonly set?: Readonly<Record<string, unknown>>;
+  }): Promise<void>;
+  /** By minion id, then by name. */
+  get(
+    tgt: string,
+    tgtType: Load<"mine.get">["tgt_type"],
+    names: readonly string[],
+  ): Promise<Readonly<Record<string, Readonly<Record<string, unknown>>>>>;
+}
+
 /** What a function may touch of its minion. */
 export interface Host {
   readonly id: MinionId;
@@ -95,6 +111,7 @@ export interface Host {
   readonly config: Readonly<Record<string, unknown>>;
   readonly functions: ReadonlyMap<string, AnyFunction>;
   readonly files: MasterFiles;
+  readonly mine: Mine;
   /** Aborts when the job is killed or its time is up (then the reason is `timeout`); `command` heeds it by itself. */
   readonly signal: AbortSignal;
   /** @throws MsaltError `ERR_COMMAND` when it cannot start; the text never shows an environment. */

@@ -9,6 +9,7 @@ import { fileChanges } from "./file-changes.ts";
 import { fileFacts } from "./file-facts.ts";
 import { grainsFunctions } from "./grains.ts";
 import { hostsFunctions } from "./hosts.ts";
+import { mineModule } from "./mine.ts";
 import { networkFunctions } from "./network.ts";
 import { pkgFunctions } from "./packages.ts";
 import { saltutilFunctions } from "./saltutil.ts";
@@ -34,6 +35,7 @@ const all: readonly AnyFunction[] = [
   ...diskFunctions,
   ...kernelFunctions,
   ...networkFunctions,
+  ...mineModule,
   ...userFunctions,
   ...serviceFunctions,
   ...pkgFunctions,

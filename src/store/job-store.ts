@@ -23,7 +23,8 @@ export type Write =
       readonly grains: Readonly<Record<string, unknown>>;
       readonly at: number;
     }
-  /** Forgets what is known of a minion (grains, ledger, presence); its old returns stay. */
+  | { readonly kind: "mine"; readonly id: MinionId; readonly mine: Readonly<Record<string, unknown>> }
+  /** Forgets what is known of a minion (grains, mine, ledger, presence); its old returns stay. */
   | { readonly kind: "forget"; readonly id: MinionId };
 
 /** What the master remembers of a minion between its own restarts. Times in ms since 1970. */
@@ -82,6 +83,7 @@ export interface JobStore {
   jobs(before: Jid | undefined, limit: number): Promise<readonly JobLine[]>;
   minions(): Promise<readonly MinionRow[]>;
   grains(id: MinionId): Promise<Readonly<Record<string, unknown>> | undefined>;
+  mine(id: MinionId): Promise<Readonly<Record<string, unknown>> | undefined>;
   /** The highest jid ever given, also of purged jobs. */
   lastJid(): Promise<Jid | undefined>;
   /**

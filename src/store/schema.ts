@@ -25,8 +25,11 @@ const first = `
 /** When and why a job was stopped. */
 const stops = "ALTER TABLE jobs ADD COLUMN stopping BLOB;";
 
+/** What a minion keeps for the others to read. */
+const mine = "ALTER TABLE minions ADD COLUMN mine BLOB;";
+
 /** The script at index n brings a record of version n to n + 1; `PRAGMA user_version` says which one a file has. */
-export const migrations: readonly string[] = [first, stops];
+export const migrations: readonly string[] = [first, stops, mine];
 
 /** `msal` in ASCII: tells our record from any other SQLite file. */
 export const applicationId = 0x6d73616c;

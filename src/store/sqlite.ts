@@ -117,9 +117,17 @@ class SqliteStore implements JobStore {
   }
 
   async grains(id: MinionId): Promise<Readonly<Record<string, unknown>> | undefined> {
+    return this.#ofMinion(id, "grains");
+  }
+
+  async mine(id: MinionId): Promise<Readonly<Record<string, unknown>> | undefined> {
+    return this.#ofMinion(id, "mine");
+  }
+
+  #ofMinion(id: MinionId, what: "grains" | "mine"): Readonly<Record<string, unknown>> | undefined {
     return this.#db.read(() => {
-      const grains = this.#db.get("SELECT grains FROM minions WHERE id = ?", id)?.["grains"];
-      return grains instanceof Uint8Array ? unpack(grains, keySeed(id), `the grains of ${id}`) : undefined;
+      const value = this.#db.get(`SELECT ${what} FROM minions WHERE id = ?`, id)?.[what];
+      return value instanceof Uint8Array ? unpack(value, keySeed(id), `the ${what} of ${id}`) : undefined;
     });
   }
 
@@ -184,9 +192,14 @@ class SqliteStore implements JobStore {
         this.#db.run(sql, pack(grains, keySeed(id)), this.#places.minion(id));
         return;
       }
+      case "mine": {
+        const { id, mine } = write;
+        this.#db.run("UPDATE minions SET mine = ? WHERE minion = ?", pack(mine, keySeed(id)), this.#places.minion(id));
+        return;
+      }
       case "forget": {
         const { id } = write;
-        this.#db.run("UPDATE minions SET body = ?, grains = NULL WHERE id = ?", pack({}, keySeed(id)), id);
+        this.#db.run("UPDATE minions SET body = ?, grains = NULL, mine = NULL WHERE id = ?", pack({}, keySeed(id)), id);
       }
     }
   }

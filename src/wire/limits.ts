@@ -38,6 +38,8 @@ export const limits = {
   eventBytes: 16_384,
   tagBytes: 256,
   grainsBytes: 65_536,
+  /** What one minion keeps in the mine. */
+  mineBytes: 131_072,
   /** One part of a file from the master, and the names of one page of a list. */
   filePartBytes: 524_288,
   fileNames: 1000,

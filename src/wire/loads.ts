@@ -92,6 +92,20 @@ const schemas = {
     count,
   }),
   grains: z.strictObject({ cmd: z.literal("grains"), grains: z.record(z.string(), z.unknown()) }),
+  /** Changes what this minion keeps for others: first `clear`, then `remove`, then `set`. */
+  "mine.set": z.strictObject({
+    cmd: z.literal("mine.set"),
+    clear: z.boolean(),
+    remove: z.array(z.string().max(256)).max(1000),
+    set: z.record(z.string().max(256), z.unknown()),
+  }),
+  /** What minions keep under these names. */
+  "mine.get": z.strictObject({
+    cmd: z.literal("mine.get"),
+    tgt: z.string().max(limits.targetBytes),
+    tgt_type: z.enum(["glob", "list", "pcre", "grain", "grain_pcre", "ipcidr", "nodegroup", "compound"]),
+    names: z.array(z.string().max(256)).min(1).max(100),
+  }),
   /** A file of the master, under its `salt://` path without that prefix. */
   "file.stat": z.strictObject({ cmd: z.literal("file.stat"), path: filePath }),
   "file.read": z.strictObject({ cmd: z.literal("file.read"), path: filePath, offset: count }),
@@ -143,6 +157,8 @@ export interface Replies {
   "file.read": { data?: Uint8Array };
   "file.list": { files: string[]; more: boolean };
   "file.push": Record<string, never>;
+  "mine.set": Record<string, never>;
+  "mine.get": { data: Record<string, Record<string, unknown>> };
 }
 
 export type Reply<C extends Command> = { ok: Replies[C] } | { error: WireCode; message: string; retryMs?: number };

@@ -65,7 +65,11 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     if (connected) jobs.connected(id);
   });
   const rows = new Map(minions.map((row) => [row.id, row]));
-  for (const [id, keyId] of accepted) presence.of(id, keyId, rows.get(id)).grains = await store.grains(id);
+  for (const [id, keyId] of accepted) {
+    const link = presence.of(id, keyId, rows.get(id));
+    link.grains = await store.grains(id);
+    link.mine = await store.mine(id);
+  }
 
   // A record that can be neither written nor read: another start may do better than this process.
   const committer = new Committer(store, () => jobs.load().catch(() => process.exit(1)));

@@ -7,7 +7,7 @@ import { MsaltError, messageOf } from "../../errors.ts";
 import type { EventBus } from "../../event/bus.ts";
 import type { Log } from "../../log/log.ts";
 import type { JobStore } from "../../store/job-store.ts";
-import { resultScan } from "../../wire/codec.ts";
+import { encode, resultScan } from "../../wire/codec.ts";
 import { sha256, equalBytes } from "../../crypto/primitives.ts";
 import type { MinionCall, ToFront } from "../../wire/front.ts";
 import type { KeyId, MinionId } from "../../wire/ids.ts";
@@ -68,6 +68,17 @@ export class MinionCommands {
         await options.committer.commit([{ kind: "grains", id: link.id, grains, at: options.now() }]);
         link.grains = grains;
         return { ok: {} };
+      },
+      "mine.set": (load, link) => this.#mine(load, link),
+      "mine.get": async ({ tgt, tgt_type: tgtType, names }) => {
+        const data: Record<string, Record<string, unknown>> = {};
+        for (const id of options.jobs.resolve({ tgt, tgtType }).minions) {
+          const { mine = {} } = options.presence.find(id) ?? {};
+          const found = names.filter((name) => Object.hasOwn(mine, name)).map((name) => [name, mine[name]] as const);
+          if (found.length > 0) data[id] = Object.fromEntries(found);
+        }
+        if (encode(data).length <= limits.resultPartBytes) return { ok: { data } };
+        return { error: "E_SIZE", message: "these minions keep more than 1 MiB under that name" };
       },
       // Counted here; the worker puts in what it reads.
       "file.stat": async () => ({ ok: {} }),
@@ -155,6 +166,17 @@ export class MinionCommands {
       masterRecord: this.#options.masterRecord(),
     };
     return { ok: reply };
+  }
+
+  async #mine({ clear, remove, set }: Load<"mine.set">, link: MinionLink): Promise<Reply<"mine.set">> {
+    const kept = Object.entries(clear ? {} : (link.mine ?? {})).filter(([name]) => !remove.includes(name));
+    const mine = Object.fromEntries([...kept, ...Object.entries(set)]);
+    if (encode(mine).length > limits.mineBytes) {
+      return { error: "E_SIZE", message: `a minion keeps at most ${limits.mineBytes} bytes in the mine` };
+    }
+    await this.#options.committer.commit([{ kind: "mine", id: link.id, mine }]);
+    link.mine = mine;
+    return { ok: {} };
   }
 
   async #return(load: Load<"job.return">, link: MinionLink): Promise<Reply<"job.return">> {

@@ -35,6 +35,8 @@ export interface MinionLink {
   ledger: { readonly id: string; readonly count: number } | undefined;
   /** As it reported them last. */
   grains: Readonly<Record<string, unknown>> | undefined;
+  /** What it keeps for others to read. */
+  mine: Readonly<Record<string, unknown>> | undefined;
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
@@ -79,6 +81,7 @@ export class Presence {
       counters: new Map(),
       ledger: same?.ledgerId === undefined ? undefined : { id: hex(same.ledgerId), count: same.ledgerCount ?? 0 },
       grains: undefined,
+      mine: undefined,
     };
     this.#links.set(id, link);
     return link;

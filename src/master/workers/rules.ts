@@ -34,6 +34,8 @@ export const rules: { readonly [C in Command]: Rule<C> } = Object.freeze({
   "job.output": { maxBytes: limits.outputPartBytes + small, handle: jobOutput },
   heartbeat: { maxBytes: 32_768, handle: heartbeat },
   grains: { maxBytes: limits.grainsBytes, handle: grains },
+  "mine.set": { maxBytes: limits.mineBytes, handle: same },
+  "mine.get": { maxBytes: limits.targetBytes + 8 * small, handle: same },
   "file.stat": { maxBytes: 2 * small, handle: same, answer: fileStat },
   "file.read": { maxBytes: 2 * small, handle: same, answer: fileRead },
   "file.list": { maxBytes: 3 * small, handle: same, answer: fileList },

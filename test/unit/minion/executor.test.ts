@@ -5,7 +5,7 @@ import { type Signer, Verifier, keyIdOf } from "../../../src/crypto/primitives.t
 import { MasterClock } from "../../../src/minion/clock.ts";
 import { CommandRunner } from "../../../src/minion/command.ts";
 import { Executor } from "../../../src/minion/executor.ts";
-import { masterFiles } from "../../../src/minion/files.ts";
+import { masterFiles, mineOf } from "../../../src/minion/files.ts";
 import { Ledger } from "../../../src/minion/ledger.ts";
 import { type AnyFunction, declare } from "../../../src/modules/declare.ts";
 import { decode, encode } from "../../../src/wire/codec.ts";
@@ -113,6 +113,7 @@ async function start(options: { allowed?: readonly string[] } = {}): Promise<voi
       grains: {},
       config: {},
       files: masterFiles(() => undefined),
+      mine: mineOf(() => undefined),
       fire: async () => undefined,
       setGrains: async () => undefined,
       syncModules: async () => ({ changed: [], problems: [] }),

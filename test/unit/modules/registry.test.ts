@@ -52,6 +52,7 @@ describe("builtins", () => {
       "grains.setval",
       ...changes("group", "add adduser delete deluser"),
       ...changes("hosts", "add_host rm_host set_host"),
+      ...changes("mine", "delete flush send update"),
       ...changes("pkg", "install purge refresh_db remove upgrade"),
       "ps.kill_pid",
       "saltutil.kill_all_jobs",
@@ -110,7 +111,7 @@ describe("values and retcodes", () => {
     [
       "sys.list_modules",
       [],
-      "cmd config cp cron disk event file grains group hosts mount network pkg ps saltutil service status sys sysctl test user".split(
+      "cmd config cp cron disk event file grains group hosts mine mount network pkg ps saltutil service status sys sysctl test user".split(
         " ",
       ),
       0,
