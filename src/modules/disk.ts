@@ -4,6 +4,7 @@ import * as z from "zod";
 import { MsaltError } from "../errors.ts";
 import { type AnyFunction, declare, type Host } from "./declare.ts";
 import { fact, outputOf } from "./facts.ts";
+import { onFile } from "./file-facts.ts";
 
 const none = z.strictObject({});
 
@@ -66,6 +67,23 @@ function sysctlFile(name: string): string {
   return file;
 }
 
+/** Blanks, tabs and backslashes stand as octal codes in /proc and in fstab. */
+export function unescaped(word: string): string {
+  return word.replaceAll(/\\([0-3][0-7]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 8)));
+}
+
+/** By mount point. @throws MsaltError `ERR_COMMAND` where there is no /proc. */
+export function mounted(): Record<string, { device: string; fstype: string; opts: string[] }> {
+  const file = "/proc/self/mounts";
+  const lines = onFile(file, () => readFileSync(file, "utf8")).trimEnd();
+  return Object.fromEntries(
+    lines.split("\n").map((line) => {
+      const [device = "", where = "", fstype = "", opts = ""] = line.split(" ").map(unescaped);
+      return [where, { device, fstype, opts: opts.split(",") }];
+    }),
+  );
+}
+
 export const kernelFunctions: readonly AnyFunction[] = [
   fact(
     "sysctl.get",
@@ -86,19 +104,5 @@ export const kernelFunctions: readonly AnyFunction[] = [
       return { [name]: readFileSync(sysctlFile(name), "utf8").trim() };
     },
   }),
-  fact("mount.active", "Give what is mounted where.", none, async () =>
-    Object.fromEntries(
-      readFileSync("/proc/self/mounts", "utf8")
-        .trimEnd()
-        .split("\n")
-        .map((line) => {
-          const [device, where = "", fstype, opts = ""] = line
-            .split(" ")
-            .map((word) =>
-              word.replaceAll(/\\(\d{3})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 8))),
-            );
-          return [where, { device, fstype, opts: opts.split(",") }];
-        }),
-    ),
-  ),
+  fact("mount.active", "Give what is mounted where.", none, async () => mounted()),
 ];

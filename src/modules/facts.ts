@@ -1,12 +1,18 @@
 import type * as z from "zod";
 import { MsaltError } from "../errors.ts";
-import { type AnyFunction, declare, type Host } from "./declare.ts";
+import { type AnyFunction, type CommandResult, type CommandSpec, declare, type Host } from "./declare.ts";
+
+/** What a program that must work came to. @throws MsaltError `ERR_COMMAND` with what it said. */
+export async function worked(host: Host, spec: CommandSpec): Promise<CommandResult> {
+  const result = await host.command({ ...spec, env: { LC_ALL: "C", ...spec.env } });
+  const { retcode, stdout, stderr } = result;
+  if (retcode === 0) return result;
+  throw new MsaltError("ERR_COMMAND", `${spec.argv.join(" ")} ended with ${retcode}: ${(stderr || stdout).trim()}`);
+}
 
 /** Output of a program that must work. @throws MsaltError `ERR_COMMAND` with what it said. */
 export async function outputOf(host: Host, ...argv: [string, ...string[]]): Promise<string> {
-  const { retcode, stdout, stderr } = await host.command({ argv, env: { LC_ALL: "C" } });
-  if (retcode === 0) return stdout;
-  throw new MsaltError("ERR_COMMAND", `${argv.join(" ")} ended with ${retcode}: ${(stderr || stdout).trim()}`);
+  return (await worked(host, { argv })).stdout;
 }
 
 /** A function that only looks: it may run twice without harm. */

@@ -28,7 +28,7 @@ const mode = z.string().describe("octal digits, such as 0644");
 const lines = z.array(z.string()).describe("lines to write");
 
 /** @throws MsaltError `ERR_FUNCTION_ARGS`. */
-function absolute(path: string): string {
+export function absolute(path: string): string {
   if (!isAbsolute(path)) throw new MsaltError("ERR_FUNCTION_ARGS", `${path}: give an absolute path on the minion`);
   return path;
 }
@@ -193,7 +193,7 @@ const owned = {
 };
 type Owned = { user?: string | undefined; group?: string | undefined; mode?: string | undefined };
 
-function own(path: string, { user, group, mode: bits }: Owned): void {
+export function own(path: string, { user, group, mode: bits }: Owned): void {
   onFile(path, () => {
     if (user !== undefined || group !== undefined) {
       chownSync(path, user === undefined ? -1 : uidOf(user), group === undefined ? -1 : gidOf(group));

@@ -1,3 +1,4 @@
+import { archiveFunctions } from "./archive.ts";
 import { cmdFunctions } from "./cmd.ts";
 import { configFunctions } from "./config.ts";
 import { cronFunctions } from "./cron.ts";
@@ -10,6 +11,8 @@ import { fileFacts } from "./file-facts.ts";
 import { grainsFunctions } from "./grains.ts";
 import { hostsFunctions } from "./hosts.ts";
 import { mineModule } from "./mine.ts";
+import { httpFunctions } from "./http.ts";
+import { mountFunctions } from "./mounts.ts";
 import { networkFunctions } from "./network.ts";
 import { pkgFunctions } from "./packages.ts";
 import { saltutilFunctions } from "./saltutil.ts";
@@ -34,6 +37,7 @@ const all: readonly AnyFunction[] = [
   ...psFunctions,
   ...diskFunctions,
   ...kernelFunctions,
+  ...mountFunctions,
   ...networkFunctions,
   ...mineModule,
   ...userFunctions,
@@ -41,6 +45,8 @@ const all: readonly AnyFunction[] = [
   ...pkgFunctions,
   ...cronFunctions,
   ...hostsFunctions,
+  ...archiveFunctions,
+  ...httpFunctions,
 ];
 
 /** Every function that a minion has, by its name. */

@@ -33,6 +33,7 @@ describe("builtins", () => {
   it("have no effects exactly where running twice does no harm", () => {
     const harmful = [...builtins.values()].filter(({ effects }) => effects === "some").map(({ name }) => name);
     expect(harmful.toSorted()).toEqual([
+      ...changes("archive", "cmd_unzip cmd_zip gunzip gzip tar unzip zip"),
       "cmd.retcode",
       "cmd.run",
       "cmd.run_all",
@@ -53,6 +54,8 @@ describe("builtins", () => {
       ...changes("group", "add adduser delete deluser"),
       ...changes("hosts", "add_host rm_host set_host"),
       ...changes("mine", "delete flush send update"),
+      "http.query",
+      ...changes("mount", "mount remount rm_fstab set_fstab swapoff swapon umount"),
       ...changes("pkg", "install purge refresh_db remove upgrade"),
       "ps.kill_pid",
       "saltutil.kill_all_jobs",
@@ -111,7 +114,7 @@ describe("values and retcodes", () => {
     [
       "sys.list_modules",
       [],
-      "cmd config cp cron disk event file grains group hosts mine mount network pkg ps saltutil service status sys sysctl test user".split(
+      "archive cmd config cp cron disk event file grains group hosts http mine mount network pkg ps saltutil service status sys sysctl test user".split(
         " ",
       ),
       0,
