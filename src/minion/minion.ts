@@ -306,7 +306,7 @@ class Minion {
     if (config.shown["mine_functions"] === undefined) return;
     const call = { fun: "mine.update", arg: [], words: [], user: "mine" };
     const again = (): void => void setTimeout(() => this.#updateMine(), config.mineIntervalMs).unref();
-    this.#executor
+    void this.#executor
       .here(call, new AbortController().signal)
       .then(({ success, value }) => {
         if (!success) log.warn("cannot update the mine", { reason: String(value) });

@@ -7,13 +7,13 @@ import { runFunction } from "./run.ts";
 const targetTypes = ["glob", "list", "pcre", "grain", "grain_pcre", "ipcidr", "nodegroup", "compound"] as const;
 
 /** Name in the mine → function and its arguments. */
-export type MineFunctions = ReadonlyMap<string, { readonly fun: string; readonly arg: readonly unknown[] }>;
+type MineFunctions = ReadonlyMap<string, { readonly fun: string; readonly arg: readonly unknown[] }>;
 
 /**
  * `mine_functions` as Salt writes it: a list of names, or a map of names to arguments, of which one may be
  * `{mine_function: name}`: then the key is an alias.
  */
-export function mineFunctions(configured: unknown): MineFunctions {
+function mineFunctions(configured: unknown): MineFunctions {
   if (Array.isArray(configured))
     return new Map(configured.map((name) => [String(name), { fun: String(name), arg: [] }]));
   if (typeof configured !== "object" || configured === null) return new Map();
@@ -28,7 +28,8 @@ export function mineFunctions(configured: unknown): MineFunctions {
       const maps = list
         .filter((each) => !isAlias(each))
         .map((each) => (isMap(each) ? { ...each, __kwarg__: true } : each));
-      return [name, { fun: String(alias?.mine_function ?? name), arg: [...maps, ...keywords] }] as const;
+      const fun = typeof alias?.mine_function === "string" ? alias.mine_function : name;
+      return [name, { fun, arg: [...maps, ...keywords] }] as const;
     }),
   );
 }
@@ -36,7 +37,7 @@ export function mineFunctions(configured: unknown): MineFunctions {
 const isMap = (value: unknown): value is object => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Runs them all; what failed is left out and said. */
-export async function gatherMine(all: MineFunctions, host: Host): Promise<Record<string, unknown>> {
+async function gatherMine(all: MineFunctions, host: Host): Promise<Record<string, unknown>> {
   const values: Record<string, unknown> = {};
   for (const [name, { fun, arg }] of all) {
     const result = await runFunction(host.functions, { fun, arg }, host);
