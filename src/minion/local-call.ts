@@ -45,6 +45,7 @@ export async function callLocally(
     config: config.shown,
     functions,
     files: options.fileRoot === undefined ? nothing : filesBelow(options.fileRoot),
+    publish: noMaster,
     mine: { change: noMaster, get: noMaster },
     signal: options.signal,
     command: (spec) => commands.run(job.jid, spec, options.signal),

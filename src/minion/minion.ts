@@ -23,7 +23,7 @@ import { CommandRunner } from "./command.ts";
 import { enrol } from "./enrol.ts";
 import { Executor } from "./executor.ts";
 import { saveGrains } from "../config/grains-file.ts";
-import { masterFiles, mineOf } from "./files.ts";
+import { masterFiles, mineOf, publishOver } from "./asks.ts";
 import { Ledger } from "./ledger.ts";
 import { Live } from "./live.ts";
 import { type Link, Refused } from "./link.ts";
@@ -112,6 +112,7 @@ class Minion {
         config: config.shown,
         files: masterFiles(() => this.#link),
         mine: mineOf(() => this.#link),
+        publish: publishOver(() => this.#link),
         fire: (tag, data) => this.#fire(tag, data),
         setGrains: (change) => this.#setGrains(change),
         syncModules: () => this.#syncModules(),

@@ -112,6 +112,8 @@ export interface Host {
   readonly functions: ReadonlyMap<string, AnyFunction>;
   readonly files: MasterFiles;
   readonly mine: Mine;
+  /** Runs a function on other minions; answers by id. @throws MsaltError `ERR_NOT_ALLOWED` when the master's rules do not allow it. */
+  publish(call: Omit<Load<"peer.publish">, "cmd">): Promise<Readonly<Record<string, unknown>>>;
   /** Aborts when the job is killed or its time is up (then the reason is `timeout`); `command` heeds it by itself. */
   readonly signal: AbortSignal;
   /** @throws MsaltError `ERR_COMMAND` when it cannot start; the text never shows an environment. */

@@ -15,6 +15,7 @@ import { httpFunctions } from "./http.ts";
 import { mountFunctions } from "./mounts.ts";
 import { networkFunctions } from "./network.ts";
 import { pkgFunctions } from "./packages.ts";
+import { publishFunctions } from "./publish.ts";
 import { saltutilFunctions } from "./saltutil.ts";
 import { serviceFunctions } from "./services.ts";
 import { sysFunctions } from "./sys.ts";
@@ -40,6 +41,7 @@ const all: readonly AnyFunction[] = [
   ...mountFunctions,
   ...networkFunctions,
   ...mineModule,
+  ...publishFunctions,
   ...userFunctions,
   ...serviceFunctions,
   ...pkgFunctions,

@@ -1,33 +1,31 @@
-import type { Runner } from "./runner.ts";
+import type { Runner, RunnerContext } from "./runner.ts";
+
+async function ids({ call }: RunnerContext, connected: boolean): Promise<string[]> {
+  const { minions } = await call("minion.list", {});
+  return minions.filter((each) => each.connected === connected).map(({ id }) => id);
+}
+
+/** Salt has a name for each way to find out; here there is one: an authenticated link that answers. */
+const up = ["up", "present", "alived", "joined", "allowed"];
+const down = ["down", "not_present", "not_alived", "not_joined", "not_allowed"];
 
 export const manage: readonly Runner[] = [
   {
     name: "manage.status",
     summary: "Show which accepted minions are connected and which are not.",
     params: [],
-    run: async (_args, { call }) => {
-      const { minions } = await call("minion.list", {});
-      const ids = (connected: boolean): string[] =>
-        minions.filter((each) => each.connected === connected).map(({ id }) => id);
-      return { down: ids(false), up: ids(true) };
-    },
+    run: async (_args, context) => ({ down: await ids(context, false), up: await ids(context, true) }),
   },
-  {
-    name: "manage.up",
+  ...up.map((name) => ({
+    name: `manage.${name}`,
     summary: "List the connected minions.",
     params: [],
-    run: async (_args, { call }) => {
-      const { minions } = await call("minion.list", {});
-      return minions.filter(({ connected }) => connected).map(({ id }) => id);
-    },
-  },
-  {
-    name: "manage.down",
+    run: (_args: unknown, context: RunnerContext) => ids(context, true),
+  })),
+  ...down.map((name) => ({
+    name: `manage.${name}`,
     summary: "List the accepted minions that are not connected.",
     params: [],
-    run: async (_args, { call }) => {
-      const { minions } = await call("minion.list", {});
-      return minions.filter(({ connected }) => !connected).map(({ id }) => id);
-    },
-  },
+    run: (_args: unknown, context: RunnerContext) => ids(context, false),
+  })),
 ];

@@ -99,6 +99,15 @@ const schemas = {
     remove: z.array(z.string().max(256)).max(1000),
     set: z.record(z.string().max(256), z.unknown()),
   }),
+  /** Runs a function on other minions, where the master's rules allow it; waits `timeout` ms for the answers. */
+  "peer.publish": z.strictObject({
+    cmd: z.literal("peer.publish"),
+    tgt: z.string().max(limits.targetBytes),
+    tgt_type: z.enum(["glob", "list", "pcre", "grain", "grain_pcre", "ipcidr", "nodegroup", "compound"]),
+    fun: z.string().min(1).max(256),
+    arg: z.array(z.unknown()),
+    timeout: z.int().min(0).max(60_000),
+  }),
   /** What minions keep under these names. */
   "mine.get": z.strictObject({
     cmd: z.literal("mine.get"),
@@ -158,6 +167,8 @@ export interface Replies {
   "file.list": { files: string[]; more: boolean };
   "file.push": Record<string, never>;
   "mine.set": Record<string, never>;
+  /** Encoded values by minion id. */
+  "peer.publish": { data: Record<string, Uint8Array> };
   "mine.get": { data: Record<string, Record<string, unknown>> };
 }
 

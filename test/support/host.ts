@@ -31,6 +31,7 @@ export function fakeHost(change: Partial<Host> = {}): Host {
       list: async () => ({ files: [], more: false }),
       push: async () => undefined,
     },
+    publish: async () => ({}),
     mine: { change: async () => undefined, get: async () => ({}) },
     fire: async () => undefined,
     setGrains: async () => undefined,

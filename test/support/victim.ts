@@ -14,7 +14,7 @@ import { Verifier } from "../../src/crypto/primitives.ts";
 import { MasterClock } from "../../src/minion/clock.ts";
 import { CommandRunner } from "../../src/minion/command.ts";
 import { Executor } from "../../src/minion/executor.ts";
-import { masterFiles, mineOf } from "../../src/minion/files.ts";
+import { masterFiles, mineOf, publishOver } from "../../src/minion/asks.ts";
 import type { LedgerFs } from "../../src/minion/ledger-file.ts";
 import type { LedgerHandle } from "../../src/minion/ledger-replay.ts";
 import { Ledger } from "../../src/minion/ledger.ts";
@@ -93,6 +93,7 @@ const executor = new Executor({
     config: {},
     files: masterFiles(() => undefined),
     mine: mineOf(() => undefined),
+    publish: publishOver(() => undefined),
     fire: async () => undefined,
     setGrains: async () => undefined,
     syncModules: async () => ({ changed: [], problems: [] }),

@@ -28,6 +28,7 @@ import { listenLocal } from "./local-server.ts";
 import { localHandlers } from "./local-commands.ts";
 import { MinionCommands } from "./minion-commands.ts";
 import { Orders } from "./orders.ts";
+import { Peers } from "./peers.ts";
 import { Presence } from "./presence.ts";
 import { startRetention } from "./retention.ts";
 
@@ -108,6 +109,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     masterRecord: () => encodeKeyRecord(masterRecord),
     minionOf: (keyId) => keyring.byKeyId(keyId)?.id,
     toPublisher: (message) => fronts.toPublisher(message),
+    peers: new Peers({ rules: config.peer, jobs, store, bus }),
     takesReturns: () => hasRoom(limits.diskRefuseReturns),
   });
 

@@ -19,6 +19,7 @@ import { Assembly } from "./assembly.ts";
 import type { Committer } from "./committer.ts";
 import type { Jobs } from "./jobs.ts";
 import type { LiveOutput } from "./live-output.ts";
+import type { Peers } from "./peers.ts";
 import type { MinionLink, Presence } from "./presence.ts";
 
 /** Another ledger under a key whose host was heard of so lately is another host, not the same one after a loss (HS-11). */
@@ -37,6 +38,7 @@ export interface MinionCommandsOptions {
   /** The minion whose key this is, if it is accepted now. */
   readonly minionOf: (keyId: KeyId) => MinionId | undefined;
   readonly toPublisher: (message: ToFront) => void;
+  readonly peers: Peers;
   /** False while the disk has no room for results. */
   readonly takesReturns: () => boolean;
 }
@@ -70,6 +72,7 @@ export class MinionCommands {
         return { ok: {} };
       },
       "mine.set": (load, link) => this.#mine(load, link),
+      "peer.publish": (load, { id }) => options.peers.publish(id, load),
       "mine.get": async ({ tgt, tgt_type: tgtType, names }) => {
         const data: Record<string, Record<string, unknown>> = {};
         for (const id of options.jobs.resolve({ tgt, tgtType }).minions) {

@@ -35,6 +35,7 @@ export const rules: { readonly [C in Command]: Rule<C> } = Object.freeze({
   heartbeat: { maxBytes: 32_768, handle: heartbeat },
   grains: { maxBytes: limits.grainsBytes, handle: grains },
   "mine.set": { maxBytes: limits.mineBytes, handle: same },
+  "peer.publish": { maxBytes: limits.argBytes + limits.targetBytes, handle: same },
   "mine.get": { maxBytes: limits.targetBytes + 8 * small, handle: same },
   "file.stat": { maxBytes: 2 * small, handle: same, answer: fileStat },
   "file.read": { maxBytes: 2 * small, handle: same, answer: fileRead },

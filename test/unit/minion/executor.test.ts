@@ -5,7 +5,7 @@ import { type Signer, Verifier, keyIdOf } from "../../../src/crypto/primitives.t
 import { MasterClock } from "../../../src/minion/clock.ts";
 import { CommandRunner } from "../../../src/minion/command.ts";
 import { Executor } from "../../../src/minion/executor.ts";
-import { masterFiles, mineOf } from "../../../src/minion/files.ts";
+import { masterFiles, mineOf, publishOver } from "../../../src/minion/asks.ts";
 import { Ledger } from "../../../src/minion/ledger.ts";
 import { type AnyFunction, declare } from "../../../src/modules/declare.ts";
 import { decode, encode } from "../../../src/wire/codec.ts";
@@ -114,6 +114,7 @@ async function start(options: { allowed?: readonly string[] } = {}): Promise<voi
       config: {},
       files: masterFiles(() => undefined),
       mine: mineOf(() => undefined),
+      publish: publishOver(() => undefined),
       fire: async () => undefined,
       setGrains: async () => undefined,
       syncModules: async () => ({ changed: [], problems: [] }),

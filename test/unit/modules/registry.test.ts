@@ -58,6 +58,7 @@ describe("builtins", () => {
       ...changes("mount", "mount remount rm_fstab set_fstab swapoff swapon umount"),
       ...changes("pkg", "install purge refresh_db remove upgrade"),
       "ps.kill_pid",
+      "publish.publish",
       "saltutil.kill_all_jobs",
       "saltutil.kill_job",
       "saltutil.signal_all_jobs",
@@ -114,7 +115,7 @@ describe("values and retcodes", () => {
     [
       "sys.list_modules",
       [],
-      "archive cmd config cp cron disk event file grains group hosts http mine mount network pkg ps saltutil service status sys sysctl test user".split(
+      "archive cmd config cp cron disk event file grains group hosts http mine mount network pkg ps publish saltutil service status sys sysctl test user".split(
         " ",
       ),
       0,

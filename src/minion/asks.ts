@@ -1,8 +1,10 @@
+/** What functions ask of the master: files, the mine, other minions. */
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { MsaltError, messageOf } from "../errors.ts";
 import { sleep } from "../lib/deadline.ts";
-import type { MasterFiles, Mine } from "../modules/declare.ts";
+import type { Host, MasterFiles, Mine } from "../modules/declare.ts";
+import { decode, resultScan } from "../wire/codec.ts";
 import { limits } from "../wire/limits.ts";
 import type { Command, Load, Replies } from "../wire/loads.ts";
 import { type Link, Refused } from "./link.ts";
@@ -41,6 +43,23 @@ export function mineOf(link: () => Link | undefined): Mine {
     },
     get: async (tgt, tgtType, names) =>
       (await ask({ cmd: "mine.get", tgt, tgt_type: tgtType, names: [...names] })).data,
+  };
+}
+
+export function publishOver(link: () => Link | undefined): Host["publish"] {
+  return async (call) => {
+    const up = link();
+    if (up === undefined) throw new MsaltError("ERR_MASTER_UNREACHABLE", "there is no link to the master");
+    // Asked once: whether it was heard is not known when no answer comes.
+    const { data } = await up.ask({ cmd: "peer.publish", ...call }, call.timeout + askMs).catch((cause: unknown) => {
+      throw new MsaltError(
+        cause instanceof Refused ? "ERR_NOT_ALLOWED" : "ERR_MASTER_UNREACHABLE",
+        messageOf(cause),
+        {},
+        { cause },
+      );
+    });
+    return Object.fromEntries(Object.entries(data).map(([id, bytes]) => [id, decode(bytes, resultScan)]));
   };
 }
 
