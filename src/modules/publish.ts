@@ -9,10 +9,7 @@ const publish = declare({
   params: z.strictObject({
     tgt: z.string(),
     fun: z.string(),
-    arg: z
-      .union([z.string(), z.array(z.unknown())])
-      .default("")
-      .describe("a list, or text with commas between the arguments"),
+    arg: z.unknown().default("").describe("a list, or text with commas between the arguments"),
     tgt_type: z
       .enum(["glob", "list", "pcre", "grain", "grain_pcre", "ipcidr", "nodegroup", "compound"])
       .default("glob"),
@@ -20,9 +17,9 @@ const publish = declare({
   }),
   effects: "some",
   run: async ({ tgt, fun, arg, tgt_type, timeout }, host) => {
-    const words =
-      typeof arg === "string" ? parseWords(arg === "" ? [] : arg.split(",").map((word) => word.trim())) : undefined;
-    const list = words === undefined ? (arg as unknown[]) : toArg(words.arg, words.kwarg);
+    const words = typeof arg === "string" ? arg.split(",").map((word) => word.trim()) : [];
+    const { arg: values, kwarg } = parseWords(arg === "" ? [] : words);
+    const list: unknown[] = typeof arg === "string" ? toArg(values, kwarg) : Array.isArray(arg) ? arg : [arg];
     return host.publish({ tgt, tgt_type, fun, arg: list, timeout: Math.round(timeout * 1000) });
   },
 });

@@ -11,7 +11,7 @@ const on = async (id: string, ...words: string[]): Promise<unknown> =>
   (JSON.parse((await bus.msalt(id, ...words, "--out=json")).stdout) as Record<string, unknown>)[id];
 
 describe("publish.publish", () => {
-  it("AZ-04: runs on others what peer allows, for whom it allows it", async () => {
+  it("runs on others what peer allows, for whom it allows it", async () => {
     expect(await on("web1", "publish.publish", "*", "test.ping")).toEqual({ web1: true, db1: true });
     expect(await on("web1", "publish.publish", "id:db1", "test.echo", "16:34", "tgt_type=grain")).toEqual({ db1: 994 });
     expect(await on("web1", "publish.publish", "nobody", "test.ping")).toEqual({});
@@ -26,7 +26,7 @@ describe("publish.publish", () => {
     ["web1", "cmd.run"],
     ["web1", "grains.getx"],
     ["web1", "test.ping,cmd.run"],
-  ])("AZ-04: %s may not run %s", async (id, fun) => {
+  ])("%s may not run %s", async (id, fun) => {
     expect(await on(id, "publish.publish", "*", fun)).toContain(`does not allow ${id} to run ${fun}`);
     expect((await bus.msalt(id, "publish.publish", "*", fun)).code).toBe(1);
   });
