@@ -15,13 +15,12 @@ import {
 } from "node:fs";
 import type { Stats } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { YAMLException } from "js-yaml";
 import type * as z from "zod";
 import { MsaltError, messageOf } from "../errors.ts";
 import { type MasterConfig, type Roots, masterConfig, masterFile } from "./master.ts";
 import { type MinionConfig, minionConfig, minionFile } from "./minion.ts";
 import { nearest } from "../lib/near.ts";
-import { maxBytes, parseYaml } from "./yaml.ts";
+import { maxBytes, parseYaml, yamlProblem } from "./yaml.ts";
 
 export interface LoadOptions {
   readonly rootDir?: string;
@@ -127,12 +126,7 @@ function readMap(file: string, problems: Set<string>): Values {
     if (typeof value !== "object" || Array.isArray(value)) throw new Error("must be a map of keys and values");
     return value as Values;
   } catch (failure) {
-    if (failure instanceof YAMLException) {
-      const line = failure.mark === undefined ? "" : ` line ${failure.mark.line + 1}`;
-      problems.add(`${file}${line}: not valid YAML: ${failure.reason}`);
-    } else {
-      problems.add(unreadable(file, failure));
-    }
+    problems.add(yamlProblem(file, failure) ?? unreadable(file, failure));
     return {};
   }
 }

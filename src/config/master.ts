@@ -1,6 +1,20 @@
 import { availableParallelism, hostname } from "node:os";
+import { resolve } from "node:path";
 import * as z from "zod";
-import { count, flag, freeze, logLevel, megabytes, nodegroups, port, roots, seconds, text, wait } from "./values.ts";
+import {
+  count,
+  flag,
+  freeze,
+  logLevel,
+  megabytes,
+  nodegroups,
+  pillarRoots,
+  port,
+  roots,
+  seconds,
+  text,
+  wait,
+} from "./values.ts";
 
 /** Folders that defaults and relative paths depend on. */
 export interface Roots {
@@ -20,6 +34,7 @@ export const masterFile = z.strictObject({
   worker_threads: count.default(() => Math.max(2, availableParallelism())),
   timeout: wait.default(5),
   nodegroups: nodegroups.optional(),
+  pillar_roots: pillarRoots.optional(),
   keep_jobs_seconds: seconds.default(86_400),
   show_timeout: flag.default(true),
   show_jid: flag.default(false),
@@ -41,7 +56,14 @@ export function masterConfig(file: z.infer<typeof masterFile>, { root, configDir
   const pkiDir = file.pki_dir ?? `${configDir}/pki/master`;
   const dataDir = file.cachedir ?? `${root}/var/lib/msalt/master`;
   const sockDir = file.sock_dir ?? `${root}/run/msalt/master`;
-  const shown: Readonly<Record<string, unknown>> = { ...file, pki_dir: pkiDir, cachedir: dataDir, sock_dir: sockDir };
+  const pillarDirs = (file.pillar_roots?.["base"] ?? ["srv/pillar"]).map((dir) => resolve(`${root}/`, dir));
+  const shown: Readonly<Record<string, unknown>> = {
+    ...file,
+    pillar_roots: { base: pillarDirs },
+    pki_dir: pkiDir,
+    cachedir: dataDir,
+    sock_dir: sockDir,
+  };
   return freeze({
     id: file.id,
     interface: file.interface,
@@ -56,6 +78,7 @@ export function masterConfig(file: z.infer<typeof masterFile>, { root, configDir
     fileRoots: file.file_roots?.base ?? [`${root}/srv/salt`],
     /** Undefined: nothing is taken. */
     receivedMaxBytes: file.file_recv ? file.file_recv_max_size * 1_048_576 : undefined,
+    pillarDirs,
     keepJobsMs: file.keep_jobs_seconds * 1000,
     showTimeout: file.show_timeout,
     showJid: file.show_jid,

@@ -65,6 +65,15 @@ export const nodegroups = z.record(
   "must be a map of names to expressions",
 );
 
+/** Folders of each environment, of which there is one. */
+export const pillarRoots = z
+  .record(
+    z.string(),
+    z.array(text, "must be a list of folders").min(1, "must not be empty"),
+    "must be {base: [folders]}",
+  )
+  .refine((roots) => Object.keys(roots).join() === "base", "must be {base: [folders]}: there is no other environment");
+
 /** What the configuration holds, at any depth, stays as it was read. */
 export function freeze<T>(value: T): T {
   if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {

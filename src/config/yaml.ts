@@ -1,4 +1,4 @@
-import { loadAll } from "js-yaml";
+import { loadAll, YAMLException } from "js-yaml";
 
 /** Of one configuration file. */
 export const maxBytes = 1_048_576;
@@ -11,4 +11,11 @@ export function parseYaml(text: string, file: string): unknown {
   const [value, another] = loadAll(text, { filename: file, maxAliases: 0, maxDepth: 20 });
   if (another !== undefined) throw new Error("must be one YAML document");
   return value;
+}
+
+/** Where in `file` and why it is not valid YAML; undefined for any other failure. */
+export function yamlProblem(file: string, failure: unknown): string | undefined {
+  if (!(failure instanceof YAMLException)) return undefined;
+  const line = failure.mark === undefined ? "" : ` line ${failure.mark.line + 1}`;
+  return `${file}${line}: not valid YAML: ${failure.reason}`;
 }

@@ -36,10 +36,7 @@ export interface ExecutorOptions {
   readonly allowed: readonly string[] | undefined;
   readonly log: Log;
   /** The minion's side of what functions may touch, without what belongs to one job. */
-  readonly host: Pick<
-    Host,
-    "id" | "grains" | "config" | "files" | "mine" | "publish" | "fire" | "setGrains" | "syncModules"
-  >;
+  readonly host: Omit<Host, "job" | "functions" | "signal" | "command" | "running" | "signalJob">;
   readonly onStart: (jid: Jid) => void;
   /** A result is in the ledger and wants to be sent. */
   readonly onResult: (jid: Jid) => void;

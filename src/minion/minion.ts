@@ -13,7 +13,7 @@ import { takeLock } from "../lib/lock-file.ts";
 import type { Log } from "../log/log.ts";
 import { builtins } from "../modules/registry.ts";
 import { zmqVersion } from "../transport/channel.ts";
-import { encode, requestScan } from "../wire/codec.ts";
+import { decode, encode, requestScan, resultScan } from "../wire/codec.ts";
 import type { KeyRecord } from "../wire/key-record.ts";
 import { limits } from "../wire/limits.ts";
 import { prescan } from "../wire/prescan.ts";
@@ -29,7 +29,7 @@ import { Live } from "./live.ts";
 import { type Link, Refused } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { loadModules, syncModules } from "./own-modules.ts";
-import { Session } from "./session.ts";
+import { patiently, Session } from "./session.ts";
 
 /** After so many links to each address that came to nothing, ask on the enrolment port what the master thinks of this key. */
 const failuresBeforeEnrolment = 1;
@@ -76,6 +76,7 @@ class Minion {
   readonly #session: Session;
   readonly #changes: ReturnType<typeof onChange>;
   #grains: Readonly<Record<string, unknown>> = {};
+  #pillar: Readonly<Record<string, unknown>> = {};
   #custom: Readonly<Record<string, unknown>>;
   #master: KeyRecord | undefined;
   #verifier: Verifier | undefined;
@@ -94,6 +95,7 @@ class Minion {
     const commands = new CommandRunner({}, (jid) => this.#live.grown(jid));
     this.#live = new Live({ commands, log });
     const grains = (): Readonly<Record<string, unknown>> => this.#grains;
+    const pillar = (): Readonly<Record<string, unknown>> => this.#pillar;
     this.#executor = new Executor({
       id: config.id,
       ownSignKey: record.sign,
@@ -109,6 +111,9 @@ class Minion {
         get grains() {
           return grains();
         },
+        get pillar() {
+          return pillar();
+        },
         config: config.shown,
         files: masterFiles(() => this.#link),
         mine: mineOf(() => this.#link),
@@ -116,6 +121,8 @@ class Minion {
         fire: (tag, data) => this.#fire(tag, data),
         setGrains: (change) => this.#setGrains(change),
         syncModules: () => this.#syncModules(),
+        fetchPillar: () => this.#fetchPillar(),
+        refreshPillar: () => this.#refreshPillar(),
       },
       onStart: (jid) =>
         void this.#link?.ask({ cmd: "job.start", jid, count: ledger.count }, 5000).catch(() => undefined),
@@ -137,6 +144,7 @@ class Minion {
         this.#outbox.use(link);
         this.#live.use(link);
       },
+      onPillar: (bytes) => this.#setPillar(pillarOf(bytes)),
       onReady: () => {
         log.info("connected to the master");
         this.#changes.reset();
@@ -278,6 +286,27 @@ class Minion {
     this.#custom = custom;
     this.#grains = grains;
     await this.#link?.ask({ cmd: "grains", grains: { ...this.#grains } }, 5000);
+    // What the pillar holds may follow from them; they are set whether or not it comes.
+    await this.#refreshPillar().catch((failure: unknown) =>
+      this.#options.log.warn("cannot refresh the pillar", { failure: messageOf(failure) }),
+    );
+  }
+
+  async #fetchPillar(): Promise<Readonly<Record<string, unknown>>> {
+    const link = this.#link;
+    if (link === undefined) throw new Error("not connected to a master");
+    const { pillar } = await patiently(() => link.ask({ cmd: "pillar" }, 5000), undefined);
+    return pillarOf(pillar);
+  }
+
+  async #refreshPillar(): Promise<void> {
+    this.#setPillar(await this.#fetchPillar());
+  }
+
+  #setPillar(pillar: Readonly<Record<string, unknown>>): void {
+    const { _errors: errors } = pillar;
+    if (errors !== undefined) this.#options.log.error("the pillar of this minion has errors", { errors });
+    this.#pillar = pillar;
   }
 
   get #modulesDir(): string {
@@ -319,6 +348,11 @@ class Minion {
     if (this.#link === undefined) throw new Error("not connected to a master");
     await this.#link.ask({ cmd: "event", tag, data: { ...data } }, 5000);
   }
+}
+
+/** @throws MsaltError `ERR_WIRE_INVALID`. */
+function pillarOf(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+  return decode(bytes, resultScan) as Readonly<Record<string, unknown>>;
 }
 
 /** What the master would not take is not kept either. @throws MsaltError `ERR_FUNCTION_ARGS`. */

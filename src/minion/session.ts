@@ -33,6 +33,8 @@ export interface SessionOptions {
   readonly onMasterRecord: (record: Uint8Array) => void;
   /** The link that works now; undefined when there is none. */
   readonly onLink: (link: Link | undefined) => void;
+  /** This minion's part of the pillar, still encoded. */
+  readonly onPillar: (pillar: Uint8Array) => void;
   readonly onReady: () => void;
 }
 
@@ -42,6 +44,7 @@ export class Session {
   #link: Link | undefined;
   #ready: (() => void) | undefined;
   #sequence = 0;
+  #introduced = false;
   /** Why the present round is over; a new hello follows. */
   #again: AbortController = new AbortController();
 
@@ -95,7 +98,7 @@ export class Session {
   }
 
   async #round(link: Link, signal: AbortSignal): Promise<void> {
-    const { ledger, clock, grains, log, onLink, onReady, onMasterRecord, version } = this.#options;
+    const { ledger, clock, onLink, onReady, onMasterRecord, version } = this.#options;
     const own = { id: Buffer.from(ledger.id), count: ledger.count };
     const hello = await patiently(
       () => link.ask({ cmd: "hello", protocol: protocolVersion, version, ledger: own }, helloMs),
@@ -105,13 +108,30 @@ export class Session {
     onMasterRecord(hello.masterRecord);
     await this.#subscribe(link, hello, signal);
     onLink(link);
+    // The first jobs find the pillar in its place; later ones have the one before.
+    const first = !this.#introduced;
+    if (first) await this.#introduce(link, signal);
     await this.#sync(link, signal);
     onReady();
-    await patiently(() => link.ask({ cmd: "grains", grains: grains() }, helloMs), signal).catch((failure: unknown) => {
-      if (!(failure instanceof Refused) || failure.code === "E_FORBIDDEN") throw failure;
-      log.error("the master does not take this minion's grains", { code: failure.code, reason: failure.message });
-    });
+    if (!first) await this.#introduce(link, signal);
     await this.#heartbeats(link, signal);
+  }
+
+  /** Says what this minion is, and asks for the pillar that follows from it. */
+  async #introduce(link: Link, signal: AbortSignal): Promise<void> {
+    const { grains, log, onPillar } = this.#options;
+    const unless = (failure: unknown, what: string): void => {
+      if (!(failure instanceof Refused) || failure.code === "E_FORBIDDEN") throw failure;
+      log.error(what, { code: failure.code, reason: failure.message });
+    };
+    await patiently(() => link.ask({ cmd: "grains", grains: grains() }, helloMs), signal).catch((failure: unknown) =>
+      unless(failure, "the master does not take this minion's grains"),
+    );
+    await patiently(() => link.ask({ cmd: "pillar" }, helloMs), signal).then(
+      ({ pillar }) => onPillar(pillar),
+      (failure: unknown) => unless(failure, "the master does not give this minion its pillar"),
+    );
+    this.#introduced = true;
   }
 
   /** Resolves when the publisher has said that the subscription works. */
@@ -184,7 +204,7 @@ export class Session {
 }
 
 /** Asks until the master takes it: one that is busy says when to come again, and that is no reason to drop the link. */
-async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   for (;;) {
     try {
       return await ask();

@@ -107,6 +107,8 @@ export interface Host {
   readonly id: MinionId;
   readonly job: JobInfo;
   readonly grains: Readonly<Record<string, unknown>>;
+  /** As it came last, or `{_errors: […]}` when the master could not put it together. */
+  readonly pillar: Readonly<Record<string, unknown>>;
   /** The minion's configuration under its file names, defaults included, secrets left out. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly functions: ReadonlyMap<string, AnyFunction>;
@@ -128,6 +130,10 @@ export interface Host {
   setGrains(change: Readonly<Record<string, unknown>>): Promise<void>;
   /** Fetches the operator's own modules from the master and loads them. */
   syncModules(): Promise<{ readonly changed: string[]; readonly problems: readonly string[] }>;
+  /** What the pillar is on the master now. */
+  fetchPillar(): Promise<Readonly<Record<string, unknown>>>;
+  /** Fetches the pillar and keeps it: functions that begin later have it. */
+  refreshPillar(): Promise<void>;
 }
 
 /** A value with its own verdict, for functions whose value alone does not say whether they succeeded. */

@@ -16,6 +16,7 @@ import { mountFunctions } from "./mounts.ts";
 import { networkFunctions } from "./network.ts";
 import { pkgFunctions } from "./packages.ts";
 import { publishFunctions } from "./publish.ts";
+import { pillarFunctions } from "./pillar.ts";
 import { saltutilFunctions } from "./saltutil.ts";
 import { serviceFunctions } from "./services.ts";
 import { sysFunctions } from "./sys.ts";
@@ -49,6 +50,7 @@ const all: readonly AnyFunction[] = [
   ...hostsFunctions,
   ...archiveFunctions,
   ...httpFunctions,
+  ...pillarFunctions,
 ];
 
 /** Every function that a minion has, by its name. */

@@ -5,10 +5,11 @@ import { facts } from "./facts.ts";
 import { jobs } from "./jobs.ts";
 import { keys } from "./keys.ts";
 import { manage } from "./manage.ts";
+import { pillar } from "./pillar.ts";
 import type { Runner, RunnerArguments } from "./runner.ts";
 
 export const runners: ReadonlyMap<string, Runner> = new Map(
-  [...jobs, ...manage, ...keys, ...events, ...facts].map((runner) => [runner.name, runner]),
+  [...jobs, ...manage, ...keys, ...events, ...facts, ...pillar].map((runner) => [runner.name, runner]),
 );
 
 /**

@@ -43,6 +43,8 @@ export const limits = {
   /** One part of a file from the master, and the names of one page of a list. */
   filePartBytes: 524_288,
   fileNames: 1000,
+  /** Of one minion, encoded. */
+  pillarBytes: 1_048_576,
   conflictsKept: 1,
   /** Bytes of results being put together from parts, over all minions. */
   assemblyBytes: 128 * 1_048_576,

@@ -129,6 +129,8 @@ const schemas = {
     sha256: bytes(32, 32),
     data: bytes(limits.filePartBytes),
   }),
+  /** This minion's part of the pillar, of which it names nothing: the box is the identity. */
+  pillar: z.strictObject({ cmd: z.literal("pillar") }),
   event: z.strictObject({
     cmd: z.literal("event"),
     tag: z.string().min(1).max(limits.tagBytes),
@@ -159,6 +161,8 @@ export interface Replies {
   "job.output": { have: number; want: number };
   heartbeat: { time: number; known: boolean; outstanding: number };
   grains: Record<string, never>;
+  /** An encoded map. */
+  pillar: { pillar: Uint8Array };
   event: Record<string, never>;
   /** No `file`: there is none. */
   "file.stat": { file?: { size: number; mode: number; sha256: Uint8Array } };

@@ -74,6 +74,8 @@ const schemas = {
   "minion.list": z.strictObject({}),
   /** What these minions reported of themselves. */
   "minion.grains": z.strictObject({ ids: z.array(minionId).max(100) }),
+  /** What this minion gets of the pillar. */
+  "minion.pillar": z.strictObject({ id: minionId }),
   "event.fire": z.strictObject({
     tag: z.string().min(1).max(limits.tagBytes),
     data: z.record(z.string(), z.unknown()),
@@ -141,6 +143,7 @@ export interface LocalReplies {
   "job.active": { jobs: (JobView & { targets: TargetView[] })[] };
   "minion.list": { minions: Presence[] };
   "minion.grains": { grains: Record<MinionId, Readonly<Record<string, unknown>>> };
+  "minion.pillar": { pillar: Readonly<Record<string, unknown>> };
   "event.fire": Record<string, never>;
   "master.stats": Record<string, unknown>;
   "key.list": KeyReplies["key.list"];

@@ -26,6 +26,7 @@ const good: Record<string, Record<string, unknown>> = {
   },
   heartbeat: { cmd: "heartbeat", running: [], topic: Buffer.alloc(16), count: 0 },
   grains: { cmd: "grains", grains: {} },
+  pillar: { cmd: "pillar" },
   event: { cmd: "event", tag: "raw/tag", data: {} },
 };
 const commands = Object.keys(good);

@@ -17,6 +17,7 @@ export function fakeHost(change: Partial<Host> = {}): Host {
       dns: { nameservers: ["10.0.0.1"] },
       list: [{ a: 1 }, { b: 2 }],
     },
+    pillar: { role: "web", nested: { deep: true, list: [{ name: "first" }] } },
     config: { master: "salt", nested: { deep: true } },
     functions: builtins,
     signal: new AbortController().signal,
@@ -36,6 +37,8 @@ export function fakeHost(change: Partial<Host> = {}): Host {
     fire: async () => undefined,
     setGrains: async () => undefined,
     syncModules: async () => ({ changed: [], problems: [] }),
+    fetchPillar: async () => ({ role: "fresh" }),
+    refreshPillar: async () => undefined,
     ...change,
   };
 }

@@ -14,12 +14,12 @@ import { Verifier } from "../../src/crypto/primitives.ts";
 import { MasterClock } from "../../src/minion/clock.ts";
 import { CommandRunner } from "../../src/minion/command.ts";
 import { Executor } from "../../src/minion/executor.ts";
-import { masterFiles, mineOf, publishOver } from "../../src/minion/asks.ts";
 import type { LedgerFs } from "../../src/minion/ledger-file.ts";
 import type { LedgerHandle } from "../../src/minion/ledger-replay.ts";
 import { Ledger } from "../../src/minion/ledger.ts";
 import { builtins } from "../../src/modules/registry.ts";
 import { asJid, type MinionId } from "../../src/wire/ids.ts";
+import { fakeHost } from "./host.ts";
 
 interface Orders {
   readonly now: number;
@@ -87,17 +87,7 @@ const executor = new Executor({
     warn: () => undefined,
     error: (message, facts) => process.stderr.write(`${message} ${JSON.stringify(facts)}\n`),
   },
-  host: {
-    id: "m1" as MinionId,
-    grains: {},
-    config: {},
-    files: masterFiles(() => undefined),
-    mine: mineOf(() => undefined),
-    publish: publishOver(() => undefined),
-    fire: async () => undefined,
-    setGrains: async () => undefined,
-    syncModules: async () => ({ changed: [], problems: [] }),
-  },
+  host: fakeHost({ grains: {}, config: {} }),
   onStart: () => undefined,
   onResult: () => undefined,
   onOutput: () => undefined,

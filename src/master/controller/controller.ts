@@ -29,6 +29,8 @@ import { localHandlers } from "./local-commands.ts";
 import { MinionCommands } from "./minion-commands.ts";
 import { Orders } from "./orders.ts";
 import { Peers } from "./peers.ts";
+import { PillarFiles } from "./pillar-files.ts";
+import { Pillars } from "./pillars.ts";
 import { Presence } from "./presence.ts";
 import { startRetention } from "./retention.ts";
 
@@ -75,6 +77,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
   // A record that can be neither written nor read: another start may do better than this process.
   const committer = new Committer(store, () => jobs.load().catch(() => process.exit(1)));
   const orders = new Orders(signer);
+  const pillars = new Pillars({ files: new PillarFiles(config.pillarDirs), nodegroups: config.nodegroups, log });
   const jobs: Jobs = new Jobs({
     store,
     committer,
@@ -85,6 +88,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     busId,
     log,
     nodegroups: config.nodegroups,
+    withPillar: (candidates) => pillars.withPillar(candidates),
     accepted: () => accepted,
     toPublisher: (message) => fronts.toPublisher(message),
   });
@@ -101,6 +105,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     jobs,
     output,
     presence,
+    pillars,
     committer,
     store,
     bus,
@@ -154,6 +159,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     } else if (act === "reject" || act === "delete") {
       if (presence.find(id)?.keyId === keyId) {
         presence.forget(id);
+        pillars.forget(id);
         follow(jobs.abandon(id, `the key of this minion was ${act === "delete" ? "deleted" : "rejected"}`));
       }
       follow(fronts.updateKeys({ add: [], remove: [keyId] }));
@@ -187,6 +193,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
       jobs,
       keyring,
       presence,
+      pillars,
       store,
       fire,
       output,

@@ -11,7 +11,7 @@ import { sleep } from "../../lib/deadline.ts";
 import type { Log } from "../../log/log.ts";
 import type { JobStore, Write } from "../../store/job-store.ts";
 import type { Nodegroups } from "../../target/nodegroups.ts";
-import { type Resolved, resolveTarget } from "../../target/target.ts";
+import { type Candidate, type Resolved, resolveTarget } from "../../target/target.ts";
 import { encode } from "../../wire/codec.ts";
 import { type Jid, type MinionId, nextJid } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
@@ -38,6 +38,8 @@ export interface JobsOptions extends AnnouncerOptions, Omit<DeliveryOptions, "op
   readonly committer: Committer;
   readonly log: Log;
   readonly nodegroups: Nodegroups;
+  /** Adds what a target may ask of the pillar. */
+  readonly withPillar: (candidates: readonly Candidate[]) => readonly Candidate[];
 }
 
 type Returned = Extract<TargetEvent, { is: "returned" }>;
@@ -120,11 +122,11 @@ export class Jobs {
     return { jid, minions, missing, ...(parallel !== undefined && { parallel }) };
   }
 
-  /** Who is meant, over the accepted keys and the grains that minions reported. @throws MsaltError `ERR_TARGET_INVALID`. */
+  /** Who is meant, over the accepted keys, the grains that minions reported and their pillar. @throws MsaltError `ERR_TARGET_INVALID`. */
   resolve({ tgt, tgtType, delimiter }: LocalLoad<"target.resolve">): Resolved {
-    const { accepted, presence, nodegroups } = this.#options;
+    const { accepted, presence, nodegroups, withPillar } = this.#options;
     const candidates = [...accepted().keys()].map((id) => ({ id, grains: presence.find(id)?.grains }));
-    return resolveTarget(tgt, tgtType, candidates, { delimiter, nodegroups });
+    return resolveTarget(tgt, tgtType, withPillar(candidates), { delimiter, nodegroups });
   }
 
   /**

@@ -7,12 +7,14 @@ import type { Jobs } from "./jobs.ts";
 import type { Keyring } from "./keyring.ts";
 import type { LiveOutput } from "./live-output.ts";
 import type { LocalHandlers } from "./local-server.ts";
+import type { Pillars } from "./pillars.ts";
 import type { Presence } from "./presence.ts";
 
 export interface LocalContext {
   readonly jobs: Jobs;
   readonly keyring: Keyring;
   readonly presence: Presence;
+  readonly pillars: Pillars;
   readonly store: JobStore;
   readonly output: LiveOutput;
   readonly ownFingerprint: string;
@@ -68,6 +70,12 @@ export function localHandlers(context: LocalContext): LocalHandlers {
       const accepted = context.accepted();
       const known = ids.filter((id) => accepted.has(id));
       return { grains: Object.fromEntries(known.map((id) => [id, presence.find(id)?.grains ?? {}])) };
+    },
+    "minion.pillar": async ({ id }) => {
+      if (!context.accepted().has(id)) {
+        throw new MsaltError("ERR_KEY_NOT_FOUND", `no accepted minion ${id}`, { hint: "msalt-key -L shows the keys" });
+      }
+      return { pillar: context.pillars.of({ id, grains: presence.find(id)?.grains }).data };
     },
     "event.fire": async ({ tag, data }) => {
       context.fire(tag, data);

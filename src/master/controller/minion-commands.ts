@@ -20,6 +20,7 @@ import type { Committer } from "./committer.ts";
 import type { Jobs } from "./jobs.ts";
 import type { LiveOutput } from "./live-output.ts";
 import type { Peers } from "./peers.ts";
+import type { Pillars } from "./pillars.ts";
 import type { MinionLink, Presence } from "./presence.ts";
 
 /** Another ledger under a key whose host was heard of so lately is another host, not the same one after a loss (HS-11). */
@@ -29,6 +30,7 @@ export interface MinionCommandsOptions {
   readonly jobs: Jobs;
   readonly output: LiveOutput;
   readonly presence: Presence;
+  readonly pillars: Pillars;
   readonly committer: Committer;
   readonly store: JobStore;
   readonly bus: EventBus;
@@ -85,9 +87,19 @@ export class MinionCommands {
       },
       // Counted here; the worker puts in what it reads.
       "file.stat": async () => ({ ok: {} }),
-      "file.read": async () => ({ ok: {} }),
+      "file.read": async (_load, { quota }) => {
+        // Files may come four times as fast as anything else.
+        const wait = quota.charge("file.read", limits.filePartBytes / 4, options.now());
+        return wait > 0 ? overQuota(wait) : { ok: {} };
+      },
       "file.list": async () => ({ ok: { files: [], more: false } }),
       "file.push": async () => ({ ok: {} }),
+      pillar: async (_load, link) => {
+        const { encoded } = options.pillars.of(link);
+        // So small a question must not fetch more than its sender may send.
+        const wait = link.quota.charge("pillar", encoded.length, options.now());
+        return wait > 0 ? overQuota(wait) : { ok: { pillar: encoded } };
+      },
       event: async ({ tag, data }, { id }) => {
         const event = { tag, data: { id, tag, data, cmd: "_minion_event" } };
         options.bus.fire(event, new Date(options.now()).toISOString());
@@ -104,7 +116,7 @@ export class MinionCommands {
     if (!isCommand(call.cmd)) return { error: "E_COMMAND", message: "no such command" };
     const link = presence.of(id, call.keyId);
     const wait = link.quota.charge(call.cmd, call.size, now());
-    if (wait > 0) return { error: "E_RATE", message: "over this minion's quota", retryMs: wait };
+    if (wait > 0) return overQuota(wait);
     if (this.#inFlight >= limits.controllerQueue) return busy("the controller's queue is full");
     if (!presence.isNewest(link, call.cmd, call.bootId, call.counter)) {
       return { error: "E_STALE", message: "something newer has been seen" };
@@ -210,6 +222,10 @@ export class MinionCommands {
 }
 
 const notTargeted = { error: "E_NOT_TARGETED", message: "no such job for this minion in the record" } as const;
+
+function overQuota(retryMs: number): Extract<Reply<Command>, { error: string }> {
+  return { error: "E_RATE", message: "over this minion's quota", retryMs };
+}
 
 /** Jittered, so that those who are sent away do not all come back at once. */
 function busy(message: string): Extract<Reply<Command>, { error: string }> {

@@ -14,6 +14,7 @@ import { hello } from "./hello.ts";
 import { jobOutput } from "./job-output.ts";
 import { jobReturn } from "./job-return.ts";
 import { jobStart } from "./job-start.ts";
+import { pillar } from "./pillar.ts";
 import { sync } from "./sync.ts";
 
 export interface Rule<C extends Command> {
@@ -41,5 +42,6 @@ export const rules: { readonly [C in Command]: Rule<C> } = Object.freeze({
   "file.read": { maxBytes: 2 * small, handle: same, answer: fileRead },
   "file.list": { maxBytes: 3 * small, handle: same, answer: fileList },
   "file.push": { maxBytes: limits.filePartBytes + 3 * small, handle: same, answer: filePush },
+  pillar: { maxBytes: small, handle: pillar },
   event: { maxBytes: limits.eventBytes + small, handle: event },
 });

@@ -67,6 +67,26 @@ describe("loadMasterConfig", () => {
     expect(master()).toMatchObject({ pkiDir: "/k/e/y", dataDir: join(root, "data/here") });
   });
 
+  it("knows the folders of the pillar, relative ones under the root", () => {
+    expect(master().pillarDirs).toEqual([join(root, "srv/pillar")]);
+    file("master", "pillar_roots: {base: [/a, b/c]}\n");
+    expect(master().pillarDirs).toEqual(["/a", join(root, "b/c")]);
+    expect(master().shown).toMatchObject({ pillar_roots: { base: ["/a", join(root, "b/c")] } });
+  });
+
+  it.each([
+    "/srv/pillar",
+    "[/srv/pillar]",
+    "{base: /srv/pillar}",
+    "{base: []}",
+    "{base: ['']}",
+    "{}",
+    "{base: [/a], dev: [/b]}",
+  ])("refuses %s as pillar_roots", (value) => {
+    const path = file("master", `pillar_roots: ${value}\n`);
+    expect(problem(master)).toMatch(`${path}: pillar_roots`);
+  });
+
   it("reports every problem at once, each with file, key, what was expected and found", () => {
     const path = file("master", "publish_prot: 4505\nret_port: http\nworker_threads: 0\nauto_accept: maybe\n");
     const drop = file("master.d/x.conf", "timeout: -1\n");

@@ -5,13 +5,13 @@ import { type Signer, Verifier, keyIdOf } from "../../../src/crypto/primitives.t
 import { MasterClock } from "../../../src/minion/clock.ts";
 import { CommandRunner } from "../../../src/minion/command.ts";
 import { Executor } from "../../../src/minion/executor.ts";
-import { masterFiles, mineOf, publishOver } from "../../../src/minion/asks.ts";
 import { Ledger } from "../../../src/minion/ledger.ts";
 import { type AnyFunction, declare } from "../../../src/modules/declare.ts";
 import { decode, encode } from "../../../src/wire/codec.ts";
 import type { Jid, MinionId } from "../../../src/wire/ids.ts";
 import { orderSignedBytes } from "../../../src/wire/publication.ts";
 import { flip, host, tempFolder } from "../../support/keys.ts";
+import { fakeHost } from "../../support/host.ts";
 
 const m1 = host("m1");
 const m2 = host("m2");
@@ -108,17 +108,7 @@ async function start(options: { allowed?: readonly string[] } = {}): Promise<voi
     functions: new Map<string, AnyFunction>([count, wait, read, shell].map((each) => [each.name, each])),
     allowed: options.allowed,
     log: { debug: note, info: note, warn: note, error: note },
-    host: {
-      id: "m1" as MinionId,
-      grains: {},
-      config: {},
-      files: masterFiles(() => undefined),
-      mine: mineOf(() => undefined),
-      publish: publishOver(() => undefined),
-      fire: async () => undefined,
-      setGrains: async () => undefined,
-      syncModules: async () => ({ changed: [], problems: [] }),
-    },
+    host: fakeHost({ grains: {}, config: {} }),
     onStart: () => undefined,
     onResult: (done) => results.push(done),
     onOutput: (of, want) => wanted.push([of, want]),

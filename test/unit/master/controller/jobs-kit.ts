@@ -83,6 +83,7 @@ export class Rig implements AsyncDisposable {
       toPublisher: (message) => this.#published(message),
       log: createLog({ name: "test", level: "quiet" }),
       nodegroups: {},
+      withPillar: (candidates) => candidates,
     });
     await this.jobs.load();
   }

@@ -70,6 +70,7 @@ async function open(): Promise<void> {
     orders: new Orders(signer),
     log: quiet,
     nodegroups: {},
+    withPillar: (candidates) => candidates,
     now: () => now,
     busId: "b",
     accepted: () => accepted,
