@@ -23,6 +23,7 @@ export async function receivePart(dir: string, id: string, part: Part, maxBytes:
     throw new MsaltError("ERR_NOT_ALLOWED", "the master takes no files: file_recv is off there");
   if (total > maxBytes)
     throw new MsaltError("ERR_NOT_ALLOWED", `the file is over the master's limit of ${maxBytes} bytes`);
+  if (offset + data.length > total) throw new MsaltError("ERR_NOT_ALLOWED", "the part lies beyond the end of the file");
   const names = path.split("/").filter((name) => name !== "");
   if (names.length === 0 || path.includes("\0") || names.some((name) => name === "." || name === "..")) {
     throw new MsaltError("ERR_NOT_ALLOWED", "the path leads elsewhere");

@@ -27,6 +27,14 @@ const good: Record<string, Record<string, unknown>> = {
   heartbeat: { cmd: "heartbeat", running: [], topic: Buffer.alloc(16), count: 0 },
   grains: { cmd: "grains", grains: {} },
   pillar: { cmd: "pillar" },
+  "job.output": { cmd: "job.output", jid, offset: 0, data: Buffer.alloc(1) },
+  "mine.set": { cmd: "mine.set", clear: false, remove: [], set: {} },
+  "mine.get": { cmd: "mine.get", tgt: "*", tgt_type: "glob", names: ["test.ping"] },
+  "peer.publish": { cmd: "peer.publish", tgt: "*", tgt_type: "glob", fun: "test.ping", arg: [], timeout: 0 },
+  "file.stat": { cmd: "file.stat", path: "none" },
+  "file.read": { cmd: "file.read", path: "none", offset: 0 },
+  "file.list": { cmd: "file.list", path: "none", after: "" },
+  "file.push": { cmd: "file.push", path: "none", offset: 0, total: 1, sha256: digest, data: Buffer.alloc(1) },
   event: { cmd: "event", tag: "raw/tag", data: {} },
 };
 const commands = Object.keys(good);
@@ -201,7 +209,9 @@ describe("requests of an accepted but hostile minion", () => {
 
 /** Values from the list of wrong ones that are right for this field. */
 function fits(cmd: string, field: string, value: unknown): boolean {
-  if (field === "running") return Array.isArray(value) && value.length === 0;
-  if (field === "version" || field === "fun") return typeof value === "string";
+  if (field === "running" || field === "remove") return Array.isArray(value) && value.length === 0;
+  if (field === "arg") return Array.isArray(value);
+  if (["version", "path", "after", "tgt"].includes(field) || (field === "fun" && cmd === "job.return"))
+    return typeof value === "string";
   return cmd === "grains" && typeof value === "function";
 }
