@@ -1,10 +1,23 @@
+import { highstate } from "./highstate.ts";
 import { json, jsonLine } from "./json.ts";
 import { nested } from "./nested.ts";
+import { table } from "./table.ts";
 import { newlineValuesOnly, txt } from "./text.ts";
 import { repr } from "./values.ts";
 import { yaml } from "./yaml.ts";
 
-export const outputters = ["nested", "json", "jsonl", "yaml", "txt", "quiet", "raw", "newline_values_only"] as const;
+export const outputters = [
+  "nested",
+  "json",
+  "jsonl",
+  "yaml",
+  "txt",
+  "quiet",
+  "raw",
+  "newline_values_only",
+  "table",
+  "highstate",
+] as const;
 export type OutputterName = (typeof outputters)[number];
 
 export function isOutputter(name: string): name is OutputterName {
@@ -44,6 +57,10 @@ function document(name: OutputterName, value: unknown, { color, indent, failed }
       return typeof value === "string" ? txt(value) : repr(value);
     case "newline_values_only":
       return newlineValuesOnly(value);
+    case "table":
+      return table(value);
+    case "highstate":
+      return highstate(value, { color, failed });
     case "quiet":
       return "";
   }
