@@ -80,7 +80,7 @@ function read<S extends z.ZodObject>(
   if (parsed.success && problems.size === 0) return parsed.data;
   const known = Object.keys(schema.shape);
   for (const issue of parsed.error?.issues ?? []) {
-    if (issue.code === "unrecognized_keys") {
+    if (issue.code === "unrecognized_keys" && issue.path.length === 0) {
       for (const key of issue.keys) {
         const [meant] = nearest(key, known);
         const advice = meant === undefined ? "" : `; did you mean ${meant}?`;

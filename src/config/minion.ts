@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import * as z from "zod";
 import { type MinionId, isMinionId } from "../wire/ids.ts";
 import type { Roots } from "./master.ts";
+import { schedule } from "./schedule.ts";
 import { freeze, host, logLevel, minutes, port, text, wait } from "./values.ts";
 
 const minionId = z.custom<MinionId>(
@@ -37,6 +38,7 @@ export const minionFile = z.strictObject({
     )
     .optional(),
   mine_interval: minutes.default(60),
+  schedule: schedule.default({}),
   pki_dir: text.optional(),
   cachedir: text.optional(),
   log_level: logLevel.default("info"),
@@ -66,6 +68,7 @@ export function minionConfig(
     shutdownTimeoutMs: file.shutdown_timeout * 1000,
     allowedFunctions: file.allowed_functions,
     grains: file.grains,
+    schedule: file.schedule,
     /** From the file `grains` beside the configuration; `grainsFile` is where it is. */
     customGrains,
     grainsFile: `${configDir}/grains`,

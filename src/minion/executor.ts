@@ -8,7 +8,7 @@ import { MsaltError, messageOf } from "../errors.ts";
 import { compileGlob } from "../lib/glob.ts";
 import type { Log } from "../log/log.ts";
 import type { AnyFunction, Host, JobInfo, RunningJob } from "../modules/declare.ts";
-import { type FunctionResult, callsOf, runCalls } from "../modules/run.ts";
+import { type FunctionCall, type FunctionResult, callsOf, refusalOf, runCalls } from "../modules/run.ts";
 import { encode } from "../wire/codec.ts";
 import { type Jid, type MinionId, nextJid } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
@@ -54,16 +54,23 @@ interface Run {
   begun: boolean;
 }
 
+/** A run outside any order. */
+interface OwnRun {
+  readonly name: string;
+  readonly job: JobInfo;
+  readonly abort: AbortController;
+  readonly done: Promise<unknown>;
+}
+
 export class Executor {
   readonly #options: ExecutorOptions;
   readonly #ownKeyId: Uint8Array;
   readonly #running = new Map<Jid, Run>();
+  readonly #own = new Map<Jid, OwnRun>();
   readonly #queue: (() => void)[] = [];
   readonly #isAllowed: (fun: string) => boolean;
   #busy = 0;
   #stopping = false;
-  readonly #stopped = new AbortController();
-  #lastHere: Jid | undefined;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
@@ -112,24 +119,6 @@ export class Executor {
     }
   }
 
-  /**
-   * Runs what somebody on this machine asks for: outside any order, so neither in the ledger nor among the running jobs. Ends
-   * with `signal`, and with this minion.
-   */
-  async here({ fun, arg, words, user }: LocalCall, signal: AbortSignal): Promise<FunctionResult> {
-    const { functions, clock, commands, id, onEnd } = this.#options;
-    this.#lastHere = nextJid(clock.now() * 1000, this.#lastHere);
-    const jid = this.#lastHere;
-    const job: JobInfo = { jid, fun, arg, tgt: id, tgt_type: "glob", user };
-    try {
-      const both = AbortSignal.any([signal, this.#stopped.signal]);
-      return await runCalls(functions, callsOf({ fun, arg, words }), this.#hostOf(job, both));
-    } finally {
-      commands.takeKill(jid);
-      onEnd(jid);
-    }
-  }
-
   /** True when nothing runs or waits its turn. */
   get idle(): boolean {
     return this.#running.size === 0;
@@ -146,7 +135,7 @@ export class Executor {
    */
   kill(jid: Jid, signal: NodeJS.Signals, notAfter: number): void {
     const { ledger, log, onResult } = this.#options;
-    const run = this.#running.get(jid);
+    const run = this.#running.get(jid) ?? this.#own.get(jid);
     if (run !== undefined) return run.abort.abort(signal);
     if (ledger.seen(jid) !== "no") return;
     ledger.end(neverBegan(jid, ""), notAfter).then(
@@ -155,11 +144,58 @@ export class Executor {
     );
   }
 
+  /** Why a function would not be run here with these arguments; undefined when it would. */
+  refusal(call: FunctionCall): string | undefined {
+    return this.#isAllowed(call.fun) ? refusalOf(this.#options.functions, call) : notAllowed(call.fun);
+  }
+
+  /** Runs what somebody on this machine asks for; ends with `signal`, too. */
+  here({ fun, arg, words, user }: LocalCall, signal: AbortSignal): Promise<FunctionResult> {
+    const abort = new AbortController();
+    signal.addEventListener("abort", () => abort.abort("SIGTERM"), { once: true });
+    return this.#outside("msalt-call", callsOf({ fun, arg, words }), { fun, arg, user }, abort);
+  }
+
+  /** Runs a function unless `atMost` runs under this name go on: then undefined. */
+  async runOwn(name: string, call: FunctionCall, atMost: number): Promise<FunctionResult | undefined> {
+    const going = [...this.#own.values()].filter((run) => run.name === name).length;
+    if (this.#stopping || going >= atMost) return undefined;
+    if (!this.#isAllowed(call.fun)) return { value: notAllowed(call.fun), retcode: 1, success: false, state: "failed" };
+    return this.#outside(name, [call], { ...call, user: "schedule" }, new AbortController());
+  }
+
+  /** A run outside any order, past the ledger. It ends when the minion is stopped. */
+  #outside(
+    name: string,
+    calls: readonly FunctionCall[],
+    { fun, arg, user }: Pick<JobInfo, "fun" | "arg" | "user">,
+    abort: AbortController,
+  ): Promise<FunctionResult> {
+    const { id, functions, commands, onEnd } = this.#options;
+    const job = { jid: this.#ownJid(), fun, arg, tgt: id, tgt_type: "list", user };
+    const done = runCalls(functions, calls, this.#hostOf(job, abort.signal)).finally(() => {
+      this.#own.delete(job.jid);
+      commands.takeKill(job.jid);
+      onEnd(job.jid);
+    });
+    this.#own.set(job.jid, { name, job, abort, done });
+    return done;
+  }
+
+  /** A jid that nothing here has. */
+  #ownJid(): Jid {
+    const { ledger } = this.#options;
+    const isTaken = (jid: Jid): boolean => this.#running.has(jid) || this.#own.has(jid) || ledger.seen(jid) !== "no";
+    let jid = nextJid(Date.now() * 1000 + Math.floor(Math.random() * 1000), undefined);
+    while (isTaken(jid)) jid = nextJid(0, jid);
+    return jid;
+  }
+
   /** Takes no more orders; waits for what runs, then ends it. Resolves when every result is in the ledger. */
   async stop(timeoutMs: number): Promise<void> {
     this.#stopping = true;
-    this.#stopped.abort("SIGTERM");
-    const all = Promise.all([...this.#running.values()].map(({ done }) => done));
+    for (const { abort } of this.#own.values()) abort.abort("SIGTERM");
+    const all = Promise.all([...this.#running.values(), ...this.#own.values()].map(({ done }) => done));
     const timer = setTimeout(() => {
       for (const { abort } of this.#running.values()) abort.abort("SIGTERM");
     }, timeoutMs);
@@ -228,10 +264,9 @@ export class Executor {
     const calls = callsOf(order);
     const refused = calls.find((call) => !this.#isAllowed(call.fun));
     if (refused !== undefined) {
-      const text = `'${refused.fun}' is not allowed on this minion (allowed_functions in its configuration)`;
-      return { jid, fun, state: "failed", retcode: 1, success: false, ret: encode(text) };
+      return { jid, fun, state: "failed", retcode: 1, success: false, ret: encode(notAllowed(refused.fun)) };
     }
-    const result = await runCalls(functions, calls, this.#hostOf(infoOf(order), signal));
+    const result = await runCalls(functions, calls, this.#hostOf(order, signal));
     const { value, retcode, success, out } = result;
     const state =
       signal.aborted && result.state !== "timed_out"
@@ -267,9 +302,9 @@ export class Executor {
     }
   }
 
-  #hostOf(job: JobInfo, signal: AbortSignal): Host {
+  #hostOf({ jid, fun, arg, tgt, tgt_type, user }: JobInfo, signal: AbortSignal): Host {
     const { host, commands, functions } = this.#options;
-    const { jid } = job;
+    const job: JobInfo = { jid, fun, arg, tgt, tgt_type, user };
     return {
       ...host,
       job,
@@ -280,7 +315,7 @@ export class Executor {
       signalJob: (target, name) => {
         const ends = name === "SIGKILL" || name === "SIGTERM";
         const pids = ends ? commands.pids(target) : commands.signal(target, name);
-        const run = this.#running.get(target);
+        const run = this.#running.get(target) ?? this.#own.get(target);
         // A function without processes heeds its abort signal; one with processes ends when they do.
         if (ends || pids.length === 0) this.kill(target, name, this.#options.clock.now() + dayMs);
         if (run === undefined) return [];
@@ -291,14 +326,18 @@ export class Executor {
 
   #runningJobs(but: Jid): RunningJob[] {
     const { commands } = this.#options;
-    return [...this.#running.values()].flatMap(({ order: { jid, fun, arg, tgt, tgt_type, user } }) =>
+    const jobs = [
+      ...[...this.#running.values()].map(({ order }) => order),
+      ...[...this.#own.values()].map(({ job }) => job),
+    ];
+    return jobs.flatMap(({ jid, fun, arg, tgt, tgt_type, user }) =>
       jid === but ? [] : [{ jid, fun, arg, tgt, tgt_type, user, pid: commands.pids(jid)[0] ?? process.pid }],
     );
   }
 }
 
-function infoOf({ jid, fun, arg, tgt, tgt_type, user }: RunOrder): JobInfo {
-  return { jid, fun, arg, tgt, tgt_type, user };
+function notAllowed(fun: string): string {
+  return `'${fun}' is not allowed on this minion (allowed_functions in its configuration)`;
 }
 
 /** What is said of a job that was killed before it began. */

@@ -2,7 +2,7 @@ import type { MinionConfig } from "../config/minion.ts";
 import { MsaltError } from "../errors.ts";
 import { FileRoots } from "../files/file-roots.ts";
 import { gatherGrains } from "../grains/gather.ts";
-import type { Host, MasterFiles } from "../modules/declare.ts";
+import type { Host, MasterFiles, Schedule } from "../modules/declare.ts";
 import { builtins } from "../modules/registry.ts";
 import { type FunctionResult, callsOf, runCalls } from "../modules/run.ts";
 import { nextJid } from "../wire/ids.ts";
@@ -13,7 +13,23 @@ import { loadModules } from "./own-modules.ts";
 const noMaster = (): Promise<never> =>
   Promise.reject(new MsaltError("ERR_MASTER_UNREACHABLE", "there is no master with --local"));
 
+const noMinion = (): Promise<never> =>
+  Promise.reject(new MsaltError("ERR_NOT_ALLOWED", "there is no running minion with --local"));
 const nothing: MasterFiles = { stat: noMaster, read: noMaster, list: noMaster, push: noMaster };
+
+/** Only a running minion has jobs of its own. */
+const noSchedule: Schedule = {
+  enabled: false,
+  jobs: () => new Map(),
+  check: () => undefined,
+  put: noMinion,
+  remove: noMinion,
+  enable: noMinion,
+  run: () => {
+    throw new MsaltError("ERR_NOT_ALLOWED", "there is no running minion with --local");
+  },
+  nextTime: () => undefined,
+};
 
 function filesBelow(folder: string): MasterFiles {
   const roots = new FileRoots([folder], "/nonexistent");
@@ -48,6 +64,7 @@ export async function callLocally(
     pillar: {},
     fetchPillar: noMaster,
     refreshPillar: noMaster,
+    schedule: noSchedule,
     publish: noMaster,
     mine: { change: noMaster, get: noMaster },
     signal: options.signal,

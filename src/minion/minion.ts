@@ -30,6 +30,7 @@ import { type Link, Refused } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { loadModules, syncModules } from "./own-modules.ts";
 import { patiently, Session } from "./session.ts";
+import { Scheduler } from "./scheduler.ts";
 
 /** After so many links to each address that came to nothing, ask on the enrolment port what the master thinks of this key. */
 const failuresBeforeEnrolment = 1;
@@ -73,6 +74,7 @@ class Minion {
   readonly #outbox: Outbox;
   readonly #live: Live;
   readonly #executor: Executor;
+  readonly #scheduler: Scheduler;
   readonly #session: Session;
   readonly #changes: ReturnType<typeof onChange>;
   #grains: Readonly<Record<string, unknown>> = {};
@@ -96,6 +98,7 @@ class Minion {
     this.#live = new Live({ commands, log });
     const grains = (): Readonly<Record<string, unknown>> => this.#grains;
     const pillar = (): Readonly<Record<string, unknown>> => this.#pillar;
+    const schedule = (): Scheduler => this.#scheduler;
     this.#executor = new Executor({
       id: config.id,
       ownSignKey: record.sign,
@@ -123,12 +126,23 @@ class Minion {
         syncModules: () => this.#syncModules(),
         fetchPillar: () => this.#fetchPillar(),
         refreshPillar: () => this.#refreshPillar(),
+        get schedule() {
+          return schedule();
+        },
       },
       onStart: (jid) =>
         void this.#link?.ask({ cmd: "job.start", jid, count: ledger.count }, 5000).catch(() => undefined),
       onResult: (jid) => this.#outbox.add(jid),
       onOutput: (jid, want) => this.#live.want(jid, want),
       onEnd: (jid) => this.#live.ended(jid),
+    });
+    this.#scheduler = new Scheduler({
+      config,
+      log,
+      clocks: { monotonic: () => performance.now(), wall: Date.now, random: Math.random },
+      refusal: (call) => this.#executor.refusal(call),
+      run: (name, call, atMost) => this.#executor.runOwn(name, call, atMost),
+      fire: (tag, data) => this.#fire(tag, data),
     });
     this.#session = new Session({
       version,
@@ -166,6 +180,7 @@ class Minion {
     );
     this.#setMaster(loadPin(config.pkiDir));
     this.#options.onStarted();
+    this.#scheduler.start();
     const stopped = new AbortController();
     const connecting = this.#connect(stopped.signal);
     const asked = new Promise<void>((resolve) => {
@@ -178,6 +193,7 @@ class Minion {
     } finally {
       log.info("stopping", { running: this.#executor.jids().length });
       calls?.close();
+      this.#scheduler.stop();
       await this.#executor.stop(config.shutdownTimeoutMs);
     }
     for (let waited = 0; !this.#outbox.empty && this.#link !== undefined && waited < 20; waited += 1)

@@ -102,6 +102,24 @@ export interface Mine {
   ): Promise<Readonly<Record<string, Readonly<Record<string, unknown>>>>>;
 }
 
+/** Jobs that the minion runs by itself, with Salt's field names. Every change is durable when it is made. */
+export interface Schedule {
+  /** False: none of them runs. */
+  readonly enabled: boolean;
+  jobs(): ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+  /** @throws MsaltError `ERR_FUNCTION_ARGS` for what is no job that can run here. */
+  check(name: string, job: Readonly<Record<string, unknown>>): void;
+  /** Adds or replaces. @throws MsaltError as `check`. */
+  put(name: string, job: Readonly<Record<string, unknown>>): Promise<void>;
+  remove(names: readonly string[]): Promise<void>;
+  /** Turns one job on or off; without a name, all of them. */
+  enable(on: boolean, name?: string): Promise<void>;
+  /** Begins a run now, unless as many go on as may. */
+  run(name: string): void;
+  /** Undefined for a job that will not run. */
+  nextTime(name: string): Date | undefined;
+}
+
 /** What a function may touch of its minion. */
 export interface Host {
   readonly id: MinionId;
@@ -134,6 +152,7 @@ export interface Host {
   fetchPillar(): Promise<Readonly<Record<string, unknown>>>;
   /** Fetches the pillar and keeps it: functions that begin later have it. */
   refreshPillar(): Promise<void>;
+  readonly schedule: Schedule;
 }
 
 /** A value with its own verdict, for functions whose value alone does not say whether they succeeded. */

@@ -13,11 +13,13 @@ import { hostsFunctions } from "./hosts.ts";
 import { mineModule } from "./mine.ts";
 import { httpFunctions } from "./http.ts";
 import { mountFunctions } from "./mounts.ts";
+import { matchFunctions } from "./match.ts";
 import { networkFunctions } from "./network.ts";
 import { pkgFunctions } from "./packages.ts";
 import { publishFunctions } from "./publish.ts";
 import { pillarFunctions } from "./pillar.ts";
 import { saltutilFunctions } from "./saltutil.ts";
+import { scheduleFunctions } from "./schedule.ts";
 import { serviceFunctions } from "./services.ts";
 import { sysFunctions } from "./sys.ts";
 import { psFunctions, statusFunctions } from "./status.ts";
@@ -51,6 +53,8 @@ const all: readonly AnyFunction[] = [
   ...archiveFunctions,
   ...httpFunctions,
   ...pillarFunctions,
+  ...scheduleFunctions,
+  ...matchFunctions,
 ];
 
 /** Every function that a minion has, by its name. */

@@ -1,4 +1,4 @@
-import { MsaltError } from "../errors.ts";
+import { MsaltError, messageOf } from "../errors.ts";
 import { nearest } from "../lib/near.ts";
 import type { Word, Words } from "../wire/args.ts";
 import type { RunState } from "../wire/loads.ts";
@@ -68,10 +68,7 @@ export async function runFunction(
   host: Host,
 ): Promise<FunctionResult> {
   const fn = functions.get(fun);
-  if (fn === undefined) {
-    const near = nearest(fun, functions.keys());
-    return failed(`'${fun}' is not available.${near.length === 0 ? "" : ` Did you mean ${near.join(" or ")}?`}`);
-  }
+  if (fn === undefined) return failed(notAvailable(functions, fun));
   let args: Record<string, unknown>;
   try {
     args = bindArguments(fn, arg, words);
@@ -99,6 +96,26 @@ export async function runFunction(
     state: state ?? (counted === 0 ? "succeeded" : "failed"),
     ...(fn.out !== undefined && { out: fn.out }),
   };
+}
+
+/** Why there would be no such call: no such function, or not with these arguments. */
+export function refusalOf(
+  functions: ReadonlyMap<string, AnyFunction>,
+  { fun, arg, words }: FunctionCall,
+): string | undefined {
+  const fn = functions.get(fun);
+  if (fn === undefined) return notAvailable(functions, fun);
+  try {
+    bindArguments(fn, arg, words);
+  } catch (failure) {
+    return messageOf(failure);
+  }
+  return undefined;
+}
+
+function notAvailable(functions: ReadonlyMap<string, AnyFunction>, fun: string): string {
+  const near = nearest(fun, functions.keys());
+  return `'${fun}' is not available.${near.length === 0 ? "" : ` Did you mean ${near.join(" or ")}?`}`;
 }
 
 function failed(text: string): FunctionResult {

@@ -1,6 +1,6 @@
 import { safeLine } from "../lib/safe-text.ts";
 import { type NestedOptions, nested } from "./nested.ts";
-import { isMap, repr, safeLines, type ValueMap } from "./values.ts";
+import { entriesOf, isMap, repr, safeLines, type ValueMap } from "./values.ts";
 
 const end = "\u001b[0;0m";
 const colors = {
@@ -23,7 +23,7 @@ export function highstate(value: unknown, options: NestedOptions): string {
   if (!isMap(value)) return nested(value, options);
   const paint = (color: keyof typeof colors, text: string): string =>
     options.color ? `${colors[color]}${text}${end}` : text;
-  return entries(value)
+  return entriesOf(value)
     .map(([minion, ret]) => {
       const chunks = chunksOf(ret);
       const head = safeLine(minion);
@@ -39,14 +39,6 @@ export function highstate(value: unknown, options: NestedOptions): string {
     .join("\n");
 }
 
-function entries(map: ValueMap): [string, unknown][] {
-  return map instanceof Map ? [...map].map(([key, value]) => [String(key), value]) : Object.entries(map);
-}
-
-function field(map: ValueMap, name: string): unknown {
-  return map instanceof Map ? map.get(name) : (map as Readonly<Record<string, unknown>>)[name];
-}
-
 function isErrors(value: unknown): value is string[] {
   return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === "string");
 }
@@ -55,18 +47,18 @@ function isErrors(value: unknown): value is string[] {
 function chunksOf(value: unknown): Chunk[] | undefined {
   if (!isMap(value)) return undefined;
   const chunks: { readonly chunk: Chunk; readonly number: number }[] = [];
-  for (const [key, ret] of entries(value)) {
+  for (const [key, ret] of entriesOf(value)) {
     const [module, id, name, fun, ...more] = key.split("_|-");
     if (module === undefined || id === undefined || name === undefined || fun === undefined || more.length > 0)
       return undefined;
-    if (!isMap(ret) || field(ret, "result") === undefined) return undefined;
-    const result = field(ret, "result");
-    const changes = field(ret, "changes");
-    const changed = isMap(changes) && entries(changes).length > 0;
+    if (!isMap(ret) || ret["result"] === undefined) return undefined;
+    const result = ret["result"];
+    const changes = ret["changes"];
+    const changed = isMap(changes) && entriesOf(changes).length > 0;
     const kind = result === false ? "failed" : result === null ? "pending" : changed ? "changed" : "unchanged";
     chunks.push({
       chunk: { id, name, fun: `${module}.${fun}`, ret, kind },
-      number: Number(field(ret, "__run_num__") ?? 0),
+      number: Number(ret["__run_num__"] ?? 0),
     });
   }
   return chunks.length === 0 ? undefined : chunks.toSorted((a, b) => a.number - b.number).map(({ chunk }) => chunk);
@@ -77,20 +69,20 @@ function linesOf(
   paint: (color: keyof typeof colors, text: string) => string,
   options: NestedOptions,
 ): string[] {
-  const [start, duration, changes] = [field(ret, "start_time"), field(ret, "duration"), field(ret, "changes")];
-  const [first = "", ...more] = safeLines(plain(field(ret, "comment") ?? ""));
+  const [start, duration, changes] = [ret["start_time"], ret["duration"], ret["changes"]];
+  const [first = "", ...more] = safeLines(plain(ret["comment"] ?? ""));
   const rows: [string, string][] = [
     ["ID", safeLine(id)],
     ["Function", safeLine(fun)],
     ...(name === id ? [] : [["Name", safeLine(name)] as [string, string]]),
-    ["Result", repr(field(ret, "result"))],
+    ["Result", repr(ret["result"])],
     ["Comment", [first, ...more.map((line) => " ".repeat(14) + line)].join("\n")],
     ...(start === undefined ? [] : [["Started", safeLine(plain(start))] as [string, string]]),
     ...(duration === undefined ? [] : [["Duration", safeLine(durationText(duration))] as [string, string]]),
     ["Changes", "  "],
   ];
   const shown =
-    isMap(changes) && entries(changes).length > 0 ? ["----------", ...nested(changes, options).split("\n")] : [];
+    isMap(changes) && entriesOf(changes).length > 0 ? ["----------", ...nested(changes, options).split("\n")] : [];
   return [
     paint(kind, "----------"),
     ...rows.map(([label, text]) => paint(kind, `${label.padStart(12)}: ${text}`)),
@@ -111,7 +103,7 @@ function summary(
   const line = (label: string, value: number): string =>
     `${label}: ${String(value).padStart(width - label.length - 2)}`;
   const extra = [...(pending > 0 ? [`unchanged=${pending}`] : []), ...(changed > 0 ? [`changed=${changed}`] : [])];
-  const total = chunks.reduce((sum, { ret }) => sum + (Number.parseFloat(plain(field(ret, "duration") ?? 0)) || 0), 0);
+  const total = chunks.reduce((sum, { ret }) => sum + (Number.parseFloat(plain(ret["duration"] ?? 0)) || 0), 0);
   const [time, unit] = total > 999 ? [total / 1000, "s"] : [total, "ms"];
   return [
     paint("changed", `Summary for ${minion}`),

@@ -1,9 +1,21 @@
-import type { CommandSpec, Host } from "../../src/modules/declare.ts";
+import type { CommandSpec, Host, Schedule } from "../../src/modules/declare.ts";
 import { builtins } from "../../src/modules/registry.ts";
 import { runFunction } from "../../src/modules/run.ts";
 import { asJid, type MinionId } from "../../src/wire/ids.ts";
 
 export const hostJid = asJid("20261121023504473347");
+
+/** An empty one that takes nothing. */
+const noSchedule: Schedule = {
+  enabled: true,
+  jobs: () => new Map(),
+  check: () => undefined,
+  put: async () => undefined,
+  remove: async () => undefined,
+  enable: async () => undefined,
+  run: () => undefined,
+  nextTime: () => undefined,
+};
 
 /** A minion for functions under test: it runs no commands and knows no jobs unless told to. */
 export function fakeHost(change: Partial<Host> = {}): Host {
@@ -39,6 +51,7 @@ export function fakeHost(change: Partial<Host> = {}): Host {
     syncModules: async () => ({ changed: [], problems: [] }),
     fetchPillar: async () => ({ role: "fresh" }),
     refreshPillar: async () => undefined,
+    schedule: noSchedule,
     ...change,
   };
 }

@@ -48,7 +48,7 @@ describe("receivePart", () => {
     await expect(receivePart(dir, "m1", part("a", 0), undefined)).rejects.toThrow("file_recv is off");
     await expect(receivePart(dir, "m1", part("a", 0), 11)).rejects.toThrow("over the master's limit of 11 bytes");
     const beyond = { ...part("a", 0), total: 5 };
-    await expect(receivePart(dir, "m1", beyond, 100)).rejects.toThrow();
+    await expect(receivePart(dir, "m1", beyond, 100)).rejects.toThrow("beyond the end");
     expect(readdirSync(dir, { recursive: true }).filter((name) => String(name).endsWith("a"))).toEqual([]);
   });
 });

@@ -318,4 +318,48 @@ describe("the executor", () => {
     expect(ran).toEqual([jid]);
     expect((await ledger.result(jid as Jid))?.state).toBe("killed");
   });
+
+  it("runs a function outside any order, at most so many at a time under one name", async () => {
+    await start();
+    const call = { fun: "count.wait", arg: [] };
+    const first = executor.runOwn("a", call, 1);
+    expect(await executor.runOwn("a", call, 1)).toBeUndefined();
+    const others = [executor.runOwn("a", call, 2), executor.runOwn("b", call, 1)];
+    expect(new Set(ran).size).toBe(3);
+    expect(ended).toEqual([]);
+    release();
+    expect(await first).toMatchObject({ value: "waited", retcode: 0, success: true });
+    await Promise.all(others);
+    expect(ended.toSorted()).toEqual(ran.toSorted());
+    expect(results).toEqual([]);
+    expect(await executor.runOwn("a", { fun: "count.up", arg: [] }, 1)).toMatchObject({ value: 4 });
+  });
+
+  it("lets a run outside any order be killed, and ends it when the minion stops", async () => {
+    await start();
+    const sleep = { fun: "count.shell", arg: ["echo begun; exec sleep 30"] };
+    const begun = (nth: number): Promise<unknown> =>
+      expect.poll(() => ran[nth] !== undefined && printed(ran[nth] as Jid)).toBe("begun\n");
+    const killed = executor.runOwn("a", sleep, 1);
+    await begun(0);
+    executor.kill(ran[0] as Jid, "SIGKILL", now + 60_000);
+    expect(await killed).toMatchObject({ value: "begun\n", state: "killed", success: false });
+    const stopped = executor.runOwn("a", sleep, 1);
+    await begun(1);
+    await executor.stop(60_000);
+    expect(await stopped).toMatchObject({ value: "begun\n", state: "killed" });
+    expect(await executor.runOwn("a", sleep, 1)).toBeUndefined();
+    expect(ran).toHaveLength(2);
+  });
+
+  it("refuses what is not allowed outside an order, too", async () => {
+    await start({ allowed: ["count.read"] });
+    const call = { fun: "count.up", arg: [] };
+    const text = "'count.up' is not allowed on this minion (allowed_functions in its configuration)";
+    expect(executor.refusal(call)).toBe(text);
+    expect(await executor.runOwn("a", call, 1)).toMatchObject({ value: text, retcode: 1, success: false });
+    expect(ran).toEqual([]);
+    expect(executor.refusal({ fun: "count.read", arg: [] })).toBeUndefined();
+    expect(executor.refusal({ fun: "count.read", arg: [1] })).toContain("Passed invalid arguments to count.read");
+  });
 });

@@ -67,6 +67,7 @@ describe("builtins", () => {
       "saltutil.sync_modules",
       "saltutil.term_all_jobs",
       "saltutil.term_job",
+      ...changes("schedule", "add delete disable disable_job enable enable_job modify purge run_job"),
       ...changes("service", "disable enable reload restart start stop"),
       "sysctl.assign",
       ...changes("user", "add chfullname chgroups chhome chshell delete"),
@@ -130,7 +131,7 @@ describe("values and retcodes", () => {
     [
       "sys.list_modules",
       [],
-      "archive cmd config cp cron disk event file grains group hosts http mine mount network pillar pkg ps publish saltutil service status sys sysctl test user".split(
+      "archive cmd config cp cron disk event file grains group hosts http match mine mount network pillar pkg ps publish saltutil schedule service status sys sysctl test user".split(
         " ",
       ),
       0,
