@@ -54,5 +54,5 @@ export class Folder {
 /** `web[1-40,42] (41)`; without the count where the name is a key of a document. */
 function nameOf({ ids }: Group, outputter: OutputterName): string {
   const folded = foldIds([...ids]);
-  return outputter === "nested" && ids.size > 1 ? `${folded} (${ids.size})` : folded;
+  return (outputter === "nested" || outputter === "default") && ids.size > 1 ? `${folded} (${ids.size})` : folded;
 }

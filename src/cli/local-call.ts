@@ -113,7 +113,7 @@ export async function msaltCall(argv: readonly string[], version: string, ways: 
   const { value, retcode, success, out } = answer;
   const shown = flags.metadata === true ? { return: value, retcode, success } : value;
   const asked = command.getOptionValueSource("output") === "default" && out !== undefined && isOutputter(out);
-  if (flags.doc === true && outputter === "nested") write(docsText({ local: value }));
+  if (flags.doc === true && outputter === "default") write(docsText({ local: value }));
   else write(render(asked ? out : outputter, { local: shown }, { ...look, failed: new Set(success ? [] : ["local"]) }));
   if (flags.retcodePassthrough === true) return retcode;
   return success && retcode === 0 ? exits.good : exits.someFailed;

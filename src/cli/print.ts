@@ -58,7 +58,7 @@ export class Printer {
   /** What was collected; a valid document also when nothing came or the user stopped it. */
   end(): void {
     const { outputter, indent, fold, docs } = this.#options;
-    if (docs === true && outputter === "nested") this.#terminal.out(docsText(this.#kept));
+    if (docs === true && outputter === "default") this.#terminal.out(docsText(this.#kept));
     else if (fold !== undefined) {
       this.#terminal.out(this.#folder.text(outputter, fold === "diff", { color: this.#terminal.color, indent }));
     } else if (this.collects) this.#print(this.#kept);

@@ -84,7 +84,12 @@ export interface OutputOptions {
 /** The output options of every tool that prints data; both spellings of colour. */
 export function withOutput(command: Command, fallback?: OutputterName): Command {
   return command
-    .option("--out, --output <name>", outputters.join(", "), fallback)
+    .addOption(
+      new Option("--out, --output <name>", outputters.join(", ")).default(
+        fallback === "nested" ? "default" : fallback,
+        fallback === "nested" ? "nested; state runs: highstate" : undefined,
+      ),
+    )
     .option("--out-indent, --output-indent <n>", "indent of json and yaml; negative: one line")
     .option("--out-file, --output-file <file>", "write what is printed into this file")
     .option("--out-file-append, --output-file-append <file>", "the same, behind what is in it")
@@ -102,7 +107,7 @@ export function outputOf(flags: OutputOptions): {
   write: (text: string) => void;
 } {
   const { output, outputIndent, outputFile, outputFileAppend } = flags;
-  if (!isOutputter(output)) {
+  if (output !== "default" && !isOutputter(output)) {
     throw new MsaltError(
       "ERR_USAGE",
       `--out: no outputter ${JSON.stringify(output)}; there are ${outputters.join(", ")}`,

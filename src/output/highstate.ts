@@ -43,6 +43,11 @@ function isErrors(value: unknown): value is string[] {
   return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === "string");
 }
 
+/** Keys and values of the form that Salt's states give. */
+export function isStateRun(value: unknown): boolean {
+  return chunksOf(value) !== undefined;
+}
+
 /** In the order in which they ran; undefined when the value is no state run. */
 function chunksOf(value: unknown): Chunk[] | undefined {
   if (!isMap(value)) return undefined;

@@ -1,9 +1,9 @@
-import { highstate } from "./highstate.ts";
+import { highstate, isStateRun } from "./highstate.ts";
 import { json, jsonLine } from "./json.ts";
 import { nested } from "./nested.ts";
 import { table } from "./table.ts";
 import { newlineValuesOnly, txt } from "./text.ts";
-import { repr } from "./values.ts";
+import { isMap, repr } from "./values.ts";
 import { yaml } from "./yaml.ts";
 
 export const outputters = [
@@ -18,7 +18,8 @@ export const outputters = [
   "table",
   "highstate",
 ] as const;
-export type OutputterName = (typeof outputters)[number];
+/** `default`: nobody asked for one; `nested`, but state runs as `highstate` shows them. */
+export type OutputterName = (typeof outputters)[number] | "default";
 
 export function isOutputter(name: string): name is OutputterName {
   return (outputters as readonly string[]).includes(name);
@@ -59,6 +60,10 @@ function document(name: OutputterName, value: unknown, { color, indent, failed }
       return newlineValuesOnly(value);
     case "table":
       return table(value);
+    case "default":
+      return isMap(value) && Object.values(value).some(isStateRun)
+        ? highstate(value, { color, failed })
+        : nested(value, { color, failed });
     case "highstate":
       return highstate(value, { color, failed });
     case "quiet":

@@ -45,7 +45,7 @@ function read(argv: readonly string[]): unknown {
     preview_target: flags.previewTarget,
     failhard: flags.failhard,
     delimiter: flags.delimiter,
-    output: flags.output === "nested" ? undefined : flags.output,
+    output: flags.output === "default" ? undefined : flags.output,
     no_parse: typeof flags.parse === "string" ? flags.parse.split(",") : undefined,
   };
   return {

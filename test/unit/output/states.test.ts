@@ -68,6 +68,11 @@ describe("highstate", () => {
     expect(text).toContain("Total run time:   2.000 s\n");
   });
 
+  it("is what state runs look like when nobody asks for an outputter, and nothing else does", () => {
+    expect(render("default", { w1: run }, plain)).toBe(render("highstate", { w1: run }, plain));
+    expect(render("default", { w1: ["a", "b"] }, plain)).toBe(render("nested", { w1: ["a", "b"] }, plain));
+  });
+
   it("shows errors of rendering, and what is no state run as nested does", () => {
     expect(render("highstate", { w1: ["no matching sls found"] }, plain)).toBe(
       "w1:\n    Data failed to compile:\n----------\n    no matching sls found\n",
