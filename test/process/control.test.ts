@@ -127,7 +127,7 @@ describe("kill", () => {
     const mark = `4${Date.now()}`;
     const cmd = `echo partial; (trap '' TERM; sleep ${mark} & sleep ${mark}) & trap '' TERM; sleep ${mark} & wait; wait`;
     const jid = await bus.submit("*", "cmd.run", cmd, "-b", "2");
-    await until("two to run", () => pidsWith(`sleep\0${mark}`).length >= 6);
+    await until("two to run", () => pidsWith(`sleep ${mark}`).length >= 6);
     const { stdout, code } = await bus.run("jobs.kill", jid, "--out=json");
     expect(code).toBe(0);
     const told = JSON.stringify(JSON.parse(stdout));
@@ -160,7 +160,7 @@ describe("kill", () => {
     await using bus = await Bus.start({ minions: ["m1"] });
     const mark = `5${Date.now()}`;
     const jids = await Promise.all([1, 2].map(() => bus.submit("m1", "cmd.run", `sleep ${mark}`)));
-    await until("both to run", () => pidsWith(`sleep\0${mark}`).length === 2 || pidsWith(`sleep ${mark}`).length >= 2);
+    await until("both to run", () => pidsWith(`sleep ${mark}`).length === 2 || pidsWith(`sleep ${mark}`).length >= 2);
     const { stdout, code } = await bus.msalt("m1", "saltutil.kill_all_jobs", "--out=json");
     expect(code).toBe(0);
     for (const jid of jids) expect(stdout).toContain(`Signal 9 sent to job ${jid}`);
