@@ -1,23 +1,20 @@
 import { safeLine } from "../lib/safe-text.ts";
-import { isMap, repr, safeLines, sortedEntries, type ValueMap } from "./values.ts";
-
-const cyan = "\u001b[0;36m";
-const red = "\u001b[0;31m";
-const green = "\u001b[0;32m";
-const yellow = "\u001b[0;1;33m";
-const end = "\u001b[0;0m";
+import { type ColorName, paint } from "./colors.ts";
+import { bytesText, isMap, repr, safeLines, sortedEntries, type ValueMap } from "./values.ts";
 
 export interface NestedOptions {
   readonly color: boolean;
   /** Minions whose keys are red instead of cyan. */
   readonly failed?: ReadonlySet<string> | undefined;
+  /** How far in the whole stands; 0 unless it is a part of something else. */
+  readonly indent?: number;
 }
 
 /** Salt's default look: sorted keys, four spaces a level, `----------` above a map and `|_` above a list in a list. */
-export function nested(value: unknown, { color, failed }: NestedOptions): string {
+export function nested(value: unknown, { color, failed, indent = 0 }: NestedOptions): string {
   const writer = new Writer(color);
-  if (isMap(value)) writer.map(value, 0, "", (id) => failed?.has(id) === true);
-  else writer.value(value, 0, "", false);
+  if (isMap(value) && indent === 0) writer.map(value, 0, "", (id) => failed?.has(id) === true);
+  else writer.value(value, indent, "", false);
   return writer.lines.join("\n");
 }
 
@@ -36,7 +33,7 @@ class Writer {
     } else if (Array.isArray(value)) this.#list(value, indent, failed);
     else if (typeof value === "string") this.#text(value, indent, prefix);
     else if (value instanceof Uint8Array) this.#text(bytesText(value), indent, prefix);
-    else this.#line(indent, yellow, prefix + repr(value));
+    else this.#line(indent, "yellow", prefix + repr(value));
   }
 
   map(map: ValueMap, indent: number, prefix: string, failed: (key: string) => boolean): void {
@@ -49,7 +46,7 @@ class Writer {
   #list(list: readonly unknown[], indent: number, failed: boolean): void {
     for (const value of list) {
       if (isMap(value) || Array.isArray(value)) {
-        this.#line(indent, failed ? red : green, "|_");
+        this.#line(indent, failed ? "red" : "green", "|_");
         this.value(value, indent + 2, "", failed);
       } else this.value(value, indent, "- ", failed);
     }
@@ -57,23 +54,15 @@ class Writer {
 
   #text(text: string, indent: number, prefix: string): void {
     for (const [index, line] of safeLines(text).entries()) {
-      this.#line(indent, green, (index === 0 ? prefix : " ".repeat(prefix.length)) + line);
+      this.#line(indent, "green", (index === 0 ? prefix : " ".repeat(prefix.length)) + line);
     }
   }
 
-  #line(indent: number, color: string, text: string, after = ""): void {
-    this.lines.push(" ".repeat(indent) + (this.#color ? color + text + end : text) + after);
+  #line(indent: number, color: ColorName, text: string, after = ""): void {
+    this.lines.push(" ".repeat(indent) + paint(this.#color, color, text) + after);
   }
 }
 
-function keyColor(failed: boolean): string {
-  return failed ? red : cyan;
-}
-
-function bytesText(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return repr(bytes);
-  }
+function keyColor(failed: boolean): ColorName {
+  return failed ? "red" : "cyan";
 }

@@ -29,7 +29,7 @@ export interface RenderOptions {
   readonly color: boolean;
   /** Of json and yaml; negative puts the document on one line (json) or in flow style (yaml). */
   readonly indent?: number | undefined;
-  /** Minions whose keys `nested` prints in red. */
+  /** Minions whose keys `nested` (and what falls back to it) prints in red. */
   readonly failed?: ReadonlySet<string>;
 }
 
@@ -59,7 +59,7 @@ function document(name: OutputterName, value: unknown, { color, indent, failed }
     case "newline_values_only":
       return newlineValuesOnly(value);
     case "table":
-      return table(value);
+      return table(value, color) ?? nested(value, { color, failed });
     case "default":
       return isMap(value) && Object.values(value).some(isStateRun)
         ? highstate(value, { color, failed })

@@ -56,6 +56,15 @@ export function repr(value: unknown): string {
 
 const short: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" };
 
+/** Bytes as the UTF-8 text that they are, or else as `repr`. */
+export function bytesText(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return repr(bytes);
+  }
+}
+
 function quoteFor(text: string): string {
   return text.includes("'") && !text.includes('"') ? '"' : "'";
 }
