@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { join } from "node:path";
-import { program, runTool } from "../cli/tool.ts";
+import { masterProgram } from "../cli/daemons.ts";
+import { runTool } from "../cli/tool.ts";
 import { loadMasterConfig } from "../config/load.ts";
 import { ensureOwnKeys } from "../crypto/keystore.ts";
 import { takeLock } from "../lib/lock-file.ts";
@@ -10,12 +11,7 @@ import { createLog } from "../log/log.ts";
 import { Supervisor } from "../master/master.ts";
 
 await runTool("msalt-master", async () => {
-  const command = program(
-    "msalt-master",
-    version,
-    "The msalt master; runs in the foreground and logs to standard error.",
-  );
-  const flags = command.parse().opts<{ configDir?: string; rootDir?: string; logLevel?: string }>();
+  const flags = masterProgram(version).parse().opts<{ configDir?: string; rootDir?: string; logLevel?: string }>();
   const overrides = flags.logLevel === undefined ? {} : { log_level: flags.logLevel };
   const config = loadMasterConfig({ ...flags, overrides });
   const log = createLog({ name: "msalt-master", level: config.logLevel });

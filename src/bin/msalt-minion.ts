@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { program, runTool } from "../cli/tool.ts";
+import { minionProgram } from "../cli/daemons.ts";
+import { runTool } from "../cli/tool.ts";
 import { loadMinionConfig } from "../config/load.ts";
 import { notifySystemd } from "../lib/notify.ts";
 import { version } from "../lib/version.ts";
@@ -7,14 +8,7 @@ import { createLog } from "../log/log.ts";
 import { runMinion } from "../minion/minion.ts";
 
 await runTool("msalt-minion", async () => {
-  const command = program(
-    "msalt-minion",
-    version,
-    "The msalt minion; runs in the foreground and logs to standard error.",
-  )
-    .option("--id <id>", "minion id (default: id of the configuration, else the host name)")
-    .option("--token <token>", "one-time token from msalt-key --token: the key is accepted at once");
-  const flags = command
+  const flags = minionProgram(version)
     .parse()
     .opts<{ configDir?: string; rootDir?: string; logLevel?: string; id?: string; token?: string }>();
   const { logLevel, id, token } = flags;

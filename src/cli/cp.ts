@@ -19,6 +19,7 @@ import {
   parseArgs,
   program,
   userName,
+  withDocumentation,
   withOutput,
 } from "./tool.ts";
 import { JobWatch, type WatchFlags } from "./watch.ts";
@@ -31,7 +32,7 @@ interface Flags extends SharedOptions, OutputOptions, JobFlags, WatchFlags {
 /** What a job of yesterday left behind is of no use any more. */
 const keptMs = 24 * 3_600_000;
 
-function cpProgram(version: string): Command {
+export function cpProgram(version: string): Command {
   const command = program("msalt-cp", version, "Copy files and folders from this machine, the master's, to minions.")
     .argument("<target>", "glob on the minion id, such as 'web*'; other kinds below")
     .argument(
@@ -39,7 +40,7 @@ function cpProgram(version: string): Command {
       "files and folders here, then an absolute path on the minions: a folder when it ends with a slash",
     )
     .usage("[options] '<target>' <source...> <dest>");
-  return withOutput(
+  const tool = withOutput(
     withJobOptions(command)
       .optionsGroup("What is shown:")
       .option("--async", "print the job id and do not wait")
@@ -54,8 +55,12 @@ Examples:
   msalt-cp 'web*' app.conf /etc/app/app.conf
   msalt-cp -G os:Debian release/ hooks/ /opt/app/ --parallel 20
 
-Each file is checked against its hash and renamed into place; one that is there already is not sent.`,
+Each file is checked against its hash and renamed into place; one that is there already is not sent.
+
+Exit status: 0 all good, 1 a minion failed or did not answer, 2 nothing matched or came back or the master cannot be
+reached, 64 wrong use or a source that cannot be read.`,
   );
+  return withDocumentation(tool, "jobs");
 }
 
 /** Gives the exit code. */

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { MsaltError } from "../errors.ts";
 import { version } from "../lib/version.ts";
 import { type KeyState, keyStates } from "../wire/keys.ts";
-import { type OutputOptions, type SharedOptions, program, withOutput } from "./tool.ts";
+import { type OutputOptions, type SharedOptions, program, withDocumentation, withOutput } from "./tool.ts";
 
 export interface Flags extends SharedOptions, Partial<OutputOptions> {
   readonly list?: string;
@@ -34,7 +34,7 @@ export function keyProgram(): Command {
     "Accept, reject, delete and show the keys of minions.",
     "--log-level <level>",
   );
-  return withOutput(tool)
+  withOutput(tool)
     .option("-l, --list <state>", "list the keys of one state: acc, pre (or un), rej, den, all")
     .option("-L, --list-all", "list all keys; this is what happens without an option")
     .option("-a, --accept <glob>", "accept the unaccepted keys that match; a fingerprint works too")
@@ -54,7 +54,20 @@ export function keyProgram(): Command {
     .option("--token", "make a one-time token: the minion that is given it is accepted at once")
     .option("--expires <time>", "how long the token may be used: 90s, 15m, 1h, 7d (default: 1h)")
     .option("-y, --yes", "do not ask")
-    .option("-q, --quiet", "print nothing but errors");
+    .option("-q, --quiet", "print nothing but errors")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  msalt-key -L
+  msalt-key -a 'web*'
+  msalt-key -y -d web1
+  msalt-key -F                                       the master's own fingerprint comes first
+  msalt-key --token --expires 1h                     then: msalt-minion --token <token>
+
+Exit status: 0 all good, 1 a key could not be changed, 2 the master cannot be reached or is not yours, 64 wrong use.`,
+    );
+  return withDocumentation(tool, "security", "errors");
 }
 
 /** Options of which one at most may be given, in the order in which they are looked for. */

@@ -15,6 +15,7 @@ import {
   parseArgs,
   program,
   userName,
+  withDocumentation,
   withOutput,
 } from "./tool.ts";
 
@@ -49,8 +50,8 @@ export interface Ways {
   local(config: MinionConfig, call: Asked, fileRoot: string | undefined): Promise<Answer>;
 }
 
-function callProgram(version: string): Command {
-  return withOutput(
+export function callProgram(version: string): Command {
+  const tool = withOutput(
     program(
       "msalt-call",
       version,
@@ -77,6 +78,7 @@ Examples:
 
 Exit status: 0 good, 1 the function failed, 2 no minion runs here, 64 wrong use.`,
   );
+  return withDocumentation(tool, "own-modules");
 }
 
 /** Gives the exit code. */

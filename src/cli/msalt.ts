@@ -15,6 +15,7 @@ import {
   parseArgs,
   program,
   userName,
+  withDocumentation,
   withOutput,
 } from "./tool.ts";
 import { JobWatch, type WatchFlags } from "./watch.ts";
@@ -32,7 +33,8 @@ interface Flags extends SharedOptions, OutputOptions, JobFlags, WatchFlags, Call
   readonly previewTarget?: boolean;
 }
 
-function options(version: string): Command {
+/** What `msalt` takes, and its help. */
+export function msaltProgram(version: string): Command {
   const command = program(
     "msalt",
     version,
@@ -42,7 +44,7 @@ function options(version: string): Command {
     .argument("[function]", "what to run, such as test.ping or cmd.run; several: f1,f2 <args1> , <args2>")
     .argument("[arguments...]", "values and name=value pairs for the function")
     .usage("[options] '<target>' <function> [arguments...]");
-  return withOutput(
+  withOutput(
     withJobOptions(command)
       .optionsGroup("What is shown:")
       .option("--async", "print the job id and do not wait")
@@ -78,6 +80,7 @@ Examples:
 Exit status: 0 all good, 1 a minion failed or did not answer, 2 nothing matched or came back or the master cannot be
 reached, 64 wrong use, 130 Ctrl-C (the job goes on).`,
     );
+  return withDocumentation(command, "jobs", "errors");
 }
 
 /** What a command line asks for. */
@@ -92,7 +95,7 @@ interface Request {
 
 /** @throws MsaltError `ERR_USAGE`, or what commander throws. */
 export function readCommand(argv: readonly string[], version: string): Request {
-  const command = parseArgs(options(version), argv);
+  const command = parseArgs(msaltProgram(version), argv);
   const flags = command.opts<Flags>();
   const [tgt = flags.doc === true ? "*" : undefined, fun, ...words] = command.args;
   if (tgt === undefined) throw new MsaltError("ERR_USAGE", "Cannot execute command without defining a target.");
@@ -114,7 +117,7 @@ export function readCommand(argv: readonly string[], version: string): Request {
 
 /** `msalt <target> <function> [arguments]`; gives the exit code. */
 export async function msalt(argv: readonly string[], version: string): Promise<number> {
-  const early = parseArgs(options(version), argv).opts<Flags>();
+  const early = parseArgs(msaltProgram(version), argv).opts<Flags>();
   const typed = early.argsStdin === true ? [...argv, ...(await linesOfStdin())] : argv;
   const { flags, target, call, options: jobOptions, waitMs: given } = readCommand(typed, version);
   if (target.tgt === "") throw new MsaltError("ERR_USAGE", "Cannot execute command without defining a target.");

@@ -5,18 +5,10 @@ import { storedReturns } from "../client/follow.ts";
 import { LocalClient } from "../client/local.ts";
 import { loadMasterConfig } from "../config/load.ts";
 import { render } from "../output/render.ts";
-import { findRunner, runners } from "../runners/registry.ts";
+import { findRunner } from "../runners/registry.ts";
 import { parseWords } from "../wire/args.ts";
-import {
-  type OutputOptions,
-  type SharedOptions,
-  exits,
-  outputOf,
-  parseArgs,
-  program,
-  userName,
-  withOutput,
-} from "./tool.ts";
+import { documentation, runProgram } from "./run-options.ts";
+import { type OutputOptions, type SharedOptions, exits, outputOf, parseArgs, userName } from "./tool.ts";
 import { JobWatch, type WatchFlags } from "./watch.ts";
 
 interface Flags extends SharedOptions, OutputOptions, WatchFlags {
@@ -24,31 +16,24 @@ interface Flags extends SharedOptions, OutputOptions, WatchFlags {
   readonly static?: boolean;
 }
 
-function documentation(): string {
-  const lines = [...runners.values()].map(({ name, params, summary }) => {
-    const usage = [name, ...params.map((param) => `<${param}>`)].join(" ");
-    return `  ${usage}\n      ${summary}`;
-  });
-  return `\nRunners:\n${lines.join("\n")}`;
-}
-
 /** `msalt-run <runner.function> [arguments]`; gives the exit code. */
 export async function msaltRun(argv: readonly string[], version: string): Promise<number> {
-  const command = withOutput(
-    program("msalt-run", version, "Ask the master: jobs, their answers, which minions are there."),
-    "nested",
-  )
-    .argument("[function]", "such as jobs.lookup")
-    .argument("[arguments...]")
-    .option("-d, --doc", "show what there is")
-    .option("-s, --static", "jobs.follow: collect all answers and print them once")
-    .option("--summary", "jobs.follow: print the counts at the end")
-    .addHelpText("after", documentation());
+  const command = runProgram(version);
   parseArgs(command, argv);
   const flags = command.opts<Flags>();
   const [fun, ...words] = command.args;
   if (fun === undefined || flags.doc === true) {
     process.stdout.write(`${documentation().trimStart()}\n`);
+    return exits.good;
+  }
+  if (fun === "completion") {
+    const { completion } = await import("./completion.ts");
+    process.stdout.write(completion(words, version));
+    return exits.good;
+  }
+  if (fun === "__complete") {
+    const { candidates } = await import("./candidates.ts");
+    process.stdout.write((await candidates(words, flags)).map((word) => `${word}\n`).join(""));
     return exits.good;
   }
   const { outputter, ...look } = outputOf(flags);

@@ -46,6 +46,15 @@ export function program(
     .showHelpAfterError(`(${name} --help shows what is expected)`);
 }
 
+/** The last line of every tool's help: which pages of the documentation say more. */
+export function withDocumentation(command: Command, ...pages: readonly string[]): Command {
+  const paths = pages.map((page) => `docs/${page}.md`).join(" and ");
+  return command.addHelpText(
+    "after",
+    `\nDocumentation: ${paths} in the folder of msalt's installation; man ${command.name()}.`,
+  );
+}
+
 /** Parses the words; long options may be shortened while only one begins so, as with Salt. */
 export function parseArgs(command: Command, argv: readonly string[]): Command {
   const names = command.options.flatMap(({ long, short }) => [long, short]).filter((name) => name?.startsWith("--"));

@@ -32,7 +32,7 @@ const mayImport: Record<string, readonly string[]> = {
   master: [...base, "config", "log"],
   minion: [...base, "files", "crypto", "transport", "modules", "grains", "config", "log"],
   client: [...base, "event", "job", "transport"],
-  cli: [...base, "client", "output", "job", "runners", "config"],
+  cli: [...base, "client", "output", "job", "modules", "runners", "config"],
   bin: [
     ...base,
     "cli",
