@@ -3,6 +3,8 @@ import { createInterface } from "node:readline/promises";
 import { keyCommand } from "../cli/key.ts";
 import { runTool } from "../cli/tool.ts";
 import { LocalClient } from "../client/local.ts";
+import { ensureOwnKeys } from "../crypto/keystore.ts";
+import { fingerprintOf } from "../crypto/primitives.ts";
 import { loadMasterConfig } from "../config/load.ts";
 
 let client: LocalClient | undefined;
@@ -18,6 +20,7 @@ await runTool("msalt-key", async () => {
       stderr: (text) => process.stderr.write(text),
       ask: process.stdin.isTTY ? ask : undefined,
       color: process.stdout.isTTY,
+      generate: (folder, id) => Buffer.from(fingerprintOf(ensureOwnKeys(folder, "minion", id).sign)).toString("hex"),
     });
   } finally {
     client?.close();

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { MsaltError } from "../errors.ts";
 import { version } from "../lib/version.ts";
 import { type KeyState, keyStates } from "../wire/keys.ts";
@@ -17,6 +17,8 @@ export interface Flags extends SharedOptions, Partial<OutputOptions> {
   readonly deleteAll?: boolean;
   readonly printAll?: boolean;
   readonly fingerAll?: boolean;
+  readonly genKeys?: string;
+  readonly genKeysDir?: string;
   readonly token?: boolean;
   readonly expires?: string;
   readonly includeAll?: boolean;
@@ -53,6 +55,11 @@ export function keyProgram(): Command {
     .option("--include-denied", "accept and reject: look at denied keys too")
     .option("--token", "make a one-time token: the minion that is given it is accepted at once")
     .option("--expires <time>", "how long the token may be used: 90s, 15m, 1h, 7d (default: 1h)")
+    .option("--gen-keys <name>", "make the keys of a minion of this name, to be carried to its pki_dir")
+    .option("--gen-keys-dir <dir>", "below which folder (default: .)")
+    .addOption(new Option("--rotate-aes-key <bool>").hideHelp())
+    .addOption(new Option("--preserve-minions <bool>").hideHelp())
+    .addOption(new Option("--keysize <bits>").hideHelp())
     .option("-y, --yes", "do not ask")
     .option("-q, --quiet", "print nothing but errors")
     .addHelpText(
@@ -73,7 +80,7 @@ Exit status: 0 all good, 1 a key could not be changed, 2 the master cannot be re
 /** Options of which one at most may be given, in the order in which they are looked for. */
 const actions = [
   ...(["list", "listAll", "accept", "acceptAll", "reject", "rejectAll", "delete", "deleteAll"] as const),
-  ...(["print", "printAll", "finger", "fingerAll", "token"] as const),
+  ...(["print", "printAll", "finger", "fingerAll", "token", "genKeys"] as const),
 ];
 type Action = (typeof actions)[number];
 
@@ -87,7 +94,7 @@ export function onlyAction(flags: Flags): Action {
   return first;
 }
 
-const longFlag = (name: Action): string => `--${name.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)}`;
+const longFlag = (name: Action): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 /** The states that the word of `--list` means. @throws MsaltError `ERR_USAGE`. */
 export function listStates(word: string): readonly KeyState[] {

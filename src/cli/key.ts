@@ -1,4 +1,5 @@
 /** `msalt-key`: which minions may talk to the master. Salt's options and texts; what failed is said on stderr. */
+import { join } from "node:path";
 import { CommanderError } from "commander";
 import { MsaltError } from "../errors.ts";
 import { compileGlob } from "../lib/glob.ts";
@@ -31,6 +32,7 @@ import {
   statesOf,
   valueDocument,
 } from "./key-text.ts";
+import { isMinionId } from "../wire/ids.ts";
 import { type SharedOptions, exits, outputOf } from "./tool.ts";
 
 export interface KeyIo {
@@ -41,6 +43,8 @@ export interface KeyIo {
   /** Prints the question and reads one line; undefined when nobody sits at a terminal. */
   readonly ask: ((question: string) => Promise<string>) | undefined;
   readonly color: boolean;
+  /** Makes the keys of a minion in this folder, or finds them there; their fingerprint. */
+  generate(folder: string, id: string): string;
 }
 
 /** Exit code of `msalt-key`. @throws MsaltError what `io.call` throws; wrong use is said on stderr and gives 64. */
@@ -97,6 +101,13 @@ class KeyTool {
         return this.#show(flags.finger, fingerLine, ({ fingerprint }) => colons(fingerprint));
       case "token":
         return this.#token();
+      case "genKeys": {
+        const name = flags.genKeys ?? "";
+        if (!isMinionId(name)) throw new MsaltError("ERR_USAGE", `${JSON.stringify(name)} is no minion id`);
+        const folder = join(flags.genKeysDir ?? ".", name);
+        this.#io.stdout(`Keys of minion ${name} are in ${folder}:  ${colons(this.#io.generate(folder, name))}\n`);
+        return exits.good;
+      }
       case "list":
       case "listAll":
         return this.#list(action === "list" ? listStates(flags.list ?? "") : keyStates);

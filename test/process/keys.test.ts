@@ -27,6 +27,17 @@ describe("the keys of minions, as an operator sees them", () => {
     await bus.minion(id).says("msalt-minion ready");
   }
 
+  it("--gen-keys makes the keys that a minion then has", async () => {
+    const made = await bus.key("--gen-keys", "made1", "--gen-keys-dir", bus.pki);
+    const [fingerprint = "none"] = /([0-9a-f]{2}:){31}[0-9a-f]{2}/.exec(made.stdout) ?? [];
+    expect(made.code).toBe(0);
+    await pending("made1");
+    expect((await bus.key("-f", "made1")).stdout).toContain(fingerprint);
+    expect((await bus.key("--gen-keys", "../x")).code).toBe(64);
+    await bus.minion("made1").stop();
+    await bus.key("-y", "-d", "made1", "--rotate-aes-key", "True");
+  });
+
   it("P6: a new minion is pending, is shown, gets no job, and works once it is accepted", async () => {
     await pending("m1");
     expect((await bus.key("-L")).stdout).toBe("Accepted Keys:\nDenied Keys:\nUnaccepted Keys:\nm1\nRejected Keys:\n");

@@ -65,6 +65,7 @@ async function run(argv: readonly string[], answer?: string, color = false): Pro
   const asked: string[] = [];
   const exit = await keyCommand(argv, {
     call: (cmd, load) => master.call(cmd, load),
+    generate: (folder, id) => Buffer.from(`${folder} ${id}`).toString("hex"),
     stdout: (text) => (out += text),
     stderr: (text) => (err += text),
     ask:
