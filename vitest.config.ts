@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 const reports = process.env["MSALT_TEST_REPORTS"];
 
-// `unit` runs from source in one pool; `process` starts the bundles in dist/ as a user would, one file after the other.
+// `unit` runs from source in one pool; `process` starts the bundles in dist/ as a user would, two files at a time: they mostly wait.
 export default defineConfig({
   test: {
     ...(reports !== undefined && {
@@ -16,7 +16,7 @@ export default defineConfig({
           name: "process",
           include: ["test/process/**/*.test.ts"],
           pool: "forks",
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 90_000,
           hookTimeout: 60_000,
         },
