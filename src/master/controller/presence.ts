@@ -23,6 +23,8 @@ export interface MinionLink {
   readonly quota: Quota;
   session: Session | undefined;
   subscribed: boolean;
+  /** When its session began. */
+  greeted: number | undefined;
   /** Since when it is in its present state; undefined when it was never seen. */
   since: number | undefined;
   lastSeen: number | undefined;
@@ -73,6 +75,7 @@ export class Presence {
       quota: new Quota(),
       session: undefined,
       subscribed: false,
+      greeted: undefined,
       since: same?.lastSeen,
       lastSeen: same?.lastSeen,
       bootId: undefined,
@@ -125,6 +128,7 @@ export class Presence {
     link.session = session;
     this.#byTopic.set(hex(session.topic), link);
     this.#setSubscribed(link, false);
+    link.greeted = this.#now();
   }
 
   /** What a publisher that has just come up must know: the sessions begun while there was none. */
@@ -209,7 +213,12 @@ export class Presence {
   }
 
   #isReturning(link: MinionLink | undefined): boolean {
-    return link?.session === undefined && link?.lastSeen !== undefined && this.#now() < this.#started + returnMs;
+    if (link === undefined || link.subscribed) return false;
+    // It has said hello, and its subscription has not come since: that takes a while on a busy machine.
+    if (link.session !== undefined) {
+      return (link.since ?? 0) <= (link.greeted ?? -1) && this.#now() < (link.greeted ?? 0) + returnMs;
+    }
+    return link.lastSeen !== undefined && this.#now() < this.#started + returnMs;
   }
 
   #setSubscribed(link: MinionLink, up: boolean): void {

@@ -101,3 +101,30 @@ describe("connections", () => {
     expect(presence.isConnected(id)).toBe(false);
   });
 });
+
+describe("who is on the way back", () => {
+  const returning = (): boolean | undefined => presence.view(id).returning;
+
+  it("is one that was seen before this master started, for a while, until it is there or its subscription fails to come", () => {
+    link = presence.of("m2" as MinionId, keyId, { id: "m2" as MinionId, keyId, lastSeen: 500 });
+    const view = (): boolean | undefined => presence.view("m2" as MinionId).returning;
+    expect(view()).toBe(true);
+    now = 9000;
+    presence.startSession(link, session(2));
+    expect(view()).toBe(true);
+    now = 18_000;
+    expect(view()).toBe(true);
+    presence.setLink(topic(2), true);
+    expect(view()).toBeUndefined();
+    presence.setLink(topic(2), false);
+    expect(view()).toBeUndefined();
+  });
+
+  it("is none that never was here, and none whose subscription does not come", () => {
+    expect(returning()).toBeUndefined();
+    presence.startSession(link, session(1));
+    expect(returning()).toBe(true);
+    now += 10_000;
+    expect(returning()).toBeUndefined();
+  });
+});
