@@ -1,15 +1,22 @@
 import type { Command } from "commander";
+import { MsaltError } from "../errors.ts";
+import { didYouMean } from "../lib/near.ts";
 import { runners } from "../runners/registry.ts";
 import { program, withDocumentation, withOutput } from "./tool.ts";
 
 /** For which there is a completion script. */
 export const shells = ["bash", "zsh", "fish"] as const;
 
-/** Every runner and what it does, as `--doc` shows it. */
-export function documentation(): string {
-  const lines = [...runners.values()].map(({ name, params, summary }) => entry(name, params, summary));
+/** Every runner and what it does, as `--doc` shows it; with words only those of these names, or below these modules. */
+export function documentation(words: readonly string[] = []): string {
+  const isMeant = (name: string): boolean => words.some((word) => name === word || name.startsWith(`${word}.`));
+  const shown = [...runners.values()].filter(({ name }) => words.length === 0 || isMeant(name));
+  const lines = shown.map(({ name, params, summary }) => entry(name, params, summary));
   const completion = entry("completion", [shells.join("|")], "Print a script that completes all tools in this shell.");
-  return `\nRunners:\n${[...lines, completion].join("\n")}`;
+  if (words.length === 0) lines.push(completion);
+  if (lines.length > 0) return `\nRunners:\n${lines.join("\n")}`;
+  const hint = didYouMean(words[0] ?? "", runners.keys()) ?? "msalt-run -d shows all of them";
+  throw new MsaltError("ERR_RUNNER_UNKNOWN", `no runner ${JSON.stringify(words.join(" "))}`, { hint });
 }
 
 function entry(name: string, params: readonly string[], summary: string): string {
@@ -24,7 +31,8 @@ export function runProgram(version: string): Command {
   )
     .argument("[function]", "such as jobs.lookup")
     .argument("[arguments...]", "values and name=value pairs for the function")
-    .option("-d, --doc", "show what there is")
+    .option("-d, --doc", "show what there is, or what is said of these: msalt-run -d jobs key.accept")
+    .option("--quiet", "print nothing but errors")
     .option("-s, --static", "jobs.follow: collect all answers and print them once")
     .option("--summary", "jobs.follow: print the counts at the end")
     .addHelpText("after", documentation())

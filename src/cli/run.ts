@@ -13,6 +13,7 @@ import { JobWatch, type WatchFlags } from "./watch.ts";
 
 interface Flags extends SharedOptions, OutputOptions, WatchFlags {
   readonly doc?: boolean;
+  readonly quiet?: boolean;
   readonly static?: boolean;
 }
 
@@ -23,7 +24,7 @@ export async function msaltRun(argv: readonly string[], version: string): Promis
   const flags = command.opts<Flags>();
   const [fun, ...words] = command.args;
   if (fun === undefined || flags.doc === true) {
-    process.stdout.write(`${documentation().trimStart()}\n`);
+    process.stdout.write(`${documentation(command.args).trimStart()}\n`);
     return exits.good;
   }
   if (fun === "completion") {
@@ -36,7 +37,7 @@ export async function msaltRun(argv: readonly string[], version: string): Promis
     process.stdout.write((await candidates(words, flags)).map((word) => `${word}\n`).join(""));
     return exits.good;
   }
-  const { outputter, ...look } = outputOf(flags);
+  const { outputter, ...look } = outputOf(flags.quiet === true ? { ...flags, output: "quiet" } : flags);
   const args = parseWords(words, () => true);
   const runner = findRunner(fun, args);
   const config = loadMasterConfig(flags);

@@ -1,5 +1,5 @@
 /** Lets `msalt-call` on this machine run functions in the running minion: one request and one answer a connection. */
-import { chmodSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { type Server, type Socket, createConnection, createServer } from "node:net";
 import * as z from "zod";
 import { MsaltError, messageOf } from "../errors.ts";
@@ -44,8 +44,12 @@ export async function serveCalls(
   }
   const server = createServer((socket) => void serve(socket, run));
   rmSync(path, { force: true });
-  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));
-  chmodSync(path, 0o600);
+  await new Promise<void>((resolve, reject) => {
+    // Made for its owner alone from the first moment on.
+    const mask = process.umask(0o177);
+    server.once("error", reject).listen(path, resolve);
+    process.umask(mask);
+  });
   return server;
 }
 

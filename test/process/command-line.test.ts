@@ -119,6 +119,18 @@ describe("runners", () => {
     expect(await run("config.get", "id")).toBe("master");
   });
 
+  it("tell what they do, and nothing at all", async () => {
+    const { stdout } = await bus.run("-d", "key", "config.get");
+    expect(stdout).toMatch(/^Runners:\n {2}key\.list_all\n/);
+    expect(stdout).toContain("  config.get <key> <default?>");
+    expect(stdout).not.toContain("jobs.");
+    expect(await bus.run("-d", "jbos.active")).toMatchObject({
+      code: 64,
+      stderr: expect.stringContaining("jobs.active") as string,
+    });
+    expect(await bus.run("--quiet", "manage.up")).toMatchObject({ code: 0, stdout: "" });
+  });
+
   it("change keys", async () => {
     await bus.startMinion("old1");
     expect(await run("key.delete", "old*")).toEqual({ minions: ["old1"] });
