@@ -36,7 +36,9 @@ export class Folder {
     const show = (shown: typeof named): string =>
       render(outputter, Object.fromEntries(shown.map(({ name, value }) => [name, value])), { ...options, failed });
     const [first, ...others] = named;
-    if (!compare || first === undefined || others.length === 0) return show(named);
+    // One document, or each group for itself: outputters sort what is in one map.
+    const all = (): string => (outputter === "json" ? show(named) : named.map((group) => show([group])).join(""));
+    if (!compare || first === undefined || others.length === 0) return all();
     const lines = (value: unknown): string => render("nested", value, { color: false });
     const compared = others.map(({ name, value }) => {
       const { hunks } = structuredPatch("", "", lines(first.value), lines(value), "", "", { context: 3 });

@@ -153,7 +153,9 @@ export class Executor {
   here({ fun, arg, words, user }: LocalCall, signal: AbortSignal): Promise<FunctionResult> {
     const abort = new AbortController();
     signal.addEventListener("abort", () => abort.abort("SIGTERM"), { once: true });
-    return this.#outside("msalt-call", callsOf({ fun, arg, words }), { fun, arg, user }, abort);
+    if (signal.aborted) abort.abort("SIGTERM");
+    const { functions } = this.#options;
+    return this.#outside("msalt-call", callsOf({ fun, arg, words }), { fun, arg, user }, abort, functions);
   }
 
   /** Runs a function unless `atMost` runs under this name go on: then undefined. */
@@ -161,7 +163,7 @@ export class Executor {
     const going = [...this.#own.values()].filter((run) => run.name === name).length;
     if (this.#stopping || going >= atMost) return undefined;
     if (!this.#isAllowed(call.fun)) return { value: notAllowed(call.fun), retcode: 1, success: false, state: "failed" };
-    return this.#outside(name, [call], { ...call, user: "schedule" }, new AbortController());
+    return this.#outside(name, [call], { ...call, user: "schedule" }, new AbortController(), this.#allowed());
   }
 
   /** A run outside any order, past the ledger. It ends when the minion is stopped. */
@@ -170,16 +172,23 @@ export class Executor {
     calls: readonly FunctionCall[],
     { fun, arg, user }: Pick<JobInfo, "fun" | "arg" | "user">,
     abort: AbortController,
+    functions: ReadonlyMap<string, AnyFunction>,
   ): Promise<FunctionResult> {
-    const { id, functions, commands, onEnd } = this.#options;
+    const { id, commands, onEnd } = this.#options;
     const job = { jid: this.#ownJid(), fun, arg, tgt: id, tgt_type: "list", user };
-    const done = runCalls(functions, calls, this.#hostOf(job, abort.signal)).finally(() => {
+    const done = runCalls(functions, calls, this.#hostOf(job, abort.signal, functions)).finally(() => {
       this.#own.delete(job.jid);
       commands.takeKill(job.jid);
       onEnd(job.jid);
     });
     this.#own.set(job.jid, { name, job, abort, done });
     return done;
+  }
+
+  /** What an order may run, itself or through another function (`mine.send`). */
+  #allowed(): ReadonlyMap<string, AnyFunction> {
+    const { functions, allowed } = this.#options;
+    return allowed === undefined ? functions : new Map([...functions].filter(([name]) => this.#isAllowed(name)));
   }
 
   /** A jid that nothing here has. */
@@ -204,9 +213,9 @@ export class Executor {
   }
 
   async #run(order: RunOrder, abort: AbortController): Promise<void> {
-    const { jid, fun } = order;
+    const { jid } = order;
     const counts = callsOf(order).some(({ fun: each }) => this.#options.functions.get(each)?.effects === "some");
-    const queued = counts && !fun.startsWith("saltutil.");
+    const queued = counts && !callsOf(order).every(({ fun: each }) => each.startsWith("saltutil."));
     if (queued && this.#busy >= maxRunning) await new Promise<void>((go) => this.#queue.push(go));
     if (queued) this.#busy += 1;
     if (!(await this.#begin(order, counts, abort.signal))) {
@@ -259,14 +268,14 @@ export class Executor {
   }
 
   async #outcome(order: RunOrder, signal: AbortSignal): Promise<LedgerResult> {
-    const { functions } = this.#options;
     const { jid, fun } = order;
     const calls = callsOf(order);
     const refused = calls.find((call) => !this.#isAllowed(call.fun));
     if (refused !== undefined) {
       return { jid, fun, state: "failed", retcode: 1, success: false, ret: encode(notAllowed(refused.fun)) };
     }
-    const result = await runCalls(functions, calls, this.#hostOf(order, signal));
+    const functions = this.#allowed();
+    const result = await runCalls(functions, calls, this.#hostOf(order, signal, functions));
     const { value, retcode, success, out } = result;
     const state =
       signal.aborted && result.state !== "timed_out"
@@ -302,8 +311,12 @@ export class Executor {
     }
   }
 
-  #hostOf({ jid, fun, arg, tgt, tgt_type, user }: JobInfo, signal: AbortSignal): Host {
-    const { host, commands, functions } = this.#options;
+  #hostOf(
+    { jid, fun, arg, tgt, tgt_type, user }: JobInfo,
+    signal: AbortSignal,
+    functions: ReadonlyMap<string, AnyFunction>,
+  ): Host {
+    const { host, commands } = this.#options;
     const job: JobInfo = { jid, fun, arg, tgt, tgt_type, user };
     return {
       ...host,

@@ -1,14 +1,14 @@
 import type { MinionConfig } from "../config/minion.ts";
 import { MsaltError } from "../errors.ts";
+import { createLog } from "../log/log.ts";
 import { FileRoots } from "../files/file-roots.ts";
 import { gatherGrains } from "../grains/gather.ts";
 import type { Host, MasterFiles, Schedule } from "../modules/declare.ts";
-import { builtins } from "../modules/registry.ts";
 import { type FunctionResult, callsOf, runCalls } from "../modules/run.ts";
 import { nextJid } from "../wire/ids.ts";
 import type { LocalCall } from "./call-server.ts";
 import { CommandRunner } from "./command.ts";
-import { loadModules } from "./own-modules.ts";
+import { OwnModules, modulesDir } from "./own-modules.ts";
 
 const noMaster = (): Promise<never> =>
   Promise.reject(new MsaltError("ERR_MASTER_UNREACHABLE", "there is no master with --local"));
@@ -48,10 +48,9 @@ export async function callLocally(
   options: { readonly version: string; readonly fileRoot: string | undefined; readonly signal: AbortSignal },
 ): Promise<FunctionResult> {
   const commands = new CommandRunner();
-  const { functions: own, problems } = await loadModules(`${config.dataDir}/modules`);
-  for (const problem of problems)
-    process.stderr.write(`msalt-call: warning: cannot load a module of your own: ${problem}\n`);
-  const functions = new Map([...builtins, ...own.map((fn) => [fn.name, fn] as const)]);
+  const modules = new OwnModules(modulesDir(config.dataDir), createLog({ name: "msalt-call", level: "error" }));
+  await modules.load();
+  const { functions } = modules;
   const job = { jid: nextJid(Date.now() * 1000, undefined), fun, arg, tgt: config.id, tgt_type: "glob", user };
   const custom = { ...config.grains, ...config.customGrains };
   const host: Host = {

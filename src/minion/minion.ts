@@ -5,19 +5,18 @@ import type { MinionConfig } from "../config/minion.ts";
 import { ensureOwnKeys, loadPin, loadSecret, savePin } from "../crypto/keystore.ts";
 import { verifyKeyRecord } from "../crypto/keys.ts";
 import { Signer, Verifier, equalBytes, randomBytes } from "../crypto/primitives.ts";
-import { MsaltError, messageOf } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import { gatherGrains } from "../grains/gather.ts";
 import { delay } from "../lib/backoff.ts";
 import { sleep } from "../lib/deadline.ts";
 import { takeLock } from "../lib/lock-file.ts";
 import type { Log } from "../log/log.ts";
-import { builtins } from "../modules/registry.ts";
+import { onChange } from "../log/once.ts";
 import { zmqVersion } from "../transport/channel.ts";
-import { decode, encode, requestScan, resultScan } from "../wire/codec.ts";
+import { decode, resultScan } from "../wire/codec.ts";
 import type { KeyRecord } from "../wire/key-record.ts";
-import { limits } from "../wire/limits.ts";
-import { prescan } from "../wire/prescan.ts";
 import { callSocket, serveCalls } from "./call-server.ts";
+import { checkGrains } from "./check-grains.ts";
 import { MasterClock } from "./clock.ts";
 import { CommandRunner } from "./command.ts";
 import { enrol } from "./enrol.ts";
@@ -28,7 +27,7 @@ import { Ledger } from "./ledger.ts";
 import { Live } from "./live.ts";
 import { type Link, Refused } from "./link.ts";
 import { Outbox } from "./outbox.ts";
-import { loadModules, syncModules } from "./own-modules.ts";
+import { OwnModules, modulesDir } from "./own-modules.ts";
 import { patiently, Session } from "./session.ts";
 import { Scheduler } from "./scheduler.ts";
 
@@ -84,20 +83,21 @@ class Minion {
   #verifier: Verifier | undefined;
   #link: Link | undefined;
   #ready = false;
-  /** The built-in ones, and over them the operator's own. */
-  readonly #functions = new Map(builtins);
+  readonly #modules: OwnModules;
 
   constructor(options: MinionOptions, record: KeyRecord, clock: MasterClock, ledger: Ledger) {
     const { config, log, version } = options;
     this.#options = options;
     this.#record = record;
     this.#changes = onChange(log);
+    this.#modules = new OwnModules(modulesDir(config.dataDir), log);
     this.#custom = { ...config.grains, ...config.customGrains };
     this.#outbox = new Outbox(ledger, log);
     const commands = new CommandRunner({}, (jid) => this.#live.grown(jid));
     this.#live = new Live({ commands, log });
     const grains = (): Readonly<Record<string, unknown>> => this.#grains;
     const pillar = (): Readonly<Record<string, unknown>> => this.#pillar;
+    const files = masterFiles(() => this.#link);
     const schedule = (): Scheduler => this.#scheduler;
     this.#executor = new Executor({
       id: config.id,
@@ -106,7 +106,7 @@ class Minion {
       ledger,
       clock,
       commands,
-      functions: this.#functions,
+      functions: this.#modules.functions,
       allowed: config.allowedFunctions,
       log,
       host: {
@@ -118,12 +118,12 @@ class Minion {
           return pillar();
         },
         config: config.shown,
-        files: masterFiles(() => this.#link),
+        files,
         mine: mineOf(() => this.#link),
         publish: publishOver(() => this.#link),
         fire: (tag, data) => this.#fire(tag, data),
         setGrains: (change) => this.#setGrains(change),
-        syncModules: () => this.#syncModules(),
+        syncModules: () => this.#modules.sync(files),
         fetchPillar: () => this.#fetchPillar(),
         refreshPillar: () => this.#refreshPillar(),
         get schedule() {
@@ -174,7 +174,7 @@ class Minion {
   async run(signal: AbortSignal): Promise<void> {
     const { config, log } = this.#options;
     this.#grains = await this.#gather(this.#custom);
-    await this.#loadModules();
+    await this.#modules.load();
     const calls = await serveCalls(callSocket(config.dataDir), (call, gone) => this.#executor.here(call, gone)).catch(
       (failure: unknown) => log.warn("msalt-call cannot reach this minion", { failure: messageOf(failure) }),
     );
@@ -325,27 +325,6 @@ class Minion {
     this.#pillar = pillar;
   }
 
-  get #modulesDir(): string {
-    return join(this.#options.config.dataDir, "modules");
-  }
-
-  async #loadModules(): Promise<readonly string[]> {
-    const { functions, problems } = await loadModules(this.#modulesDir);
-    for (const problem of problems) this.#options.log.error("cannot load a module of your own", { problem });
-    this.#functions.clear();
-    for (const [name, fn] of builtins) this.#functions.set(name, fn);
-    for (const fn of functions) this.#functions.set(fn.name, fn);
-    return problems;
-  }
-
-  async #syncModules(): Promise<{ changed: string[]; problems: readonly string[] }> {
-    const changed = await syncModules(
-      masterFiles(() => this.#link),
-      this.#modulesDir,
-    );
-    return { changed, problems: await this.#loadModules() };
-  }
-
   /** At the start and every `mine_interval` minutes. */
   #updateMine(): void {
     const { config, log } = this.#options;
@@ -355,7 +334,7 @@ class Minion {
     void this.#executor
       .here(call, new AbortController().signal)
       .then(({ success, value }) => {
-        if (!success) log.warn("cannot update the mine", { reason: String(value) });
+        if (!success) log.warn("cannot update the mine", { reason: value });
       })
       .finally(again);
   }
@@ -369,30 +348,4 @@ class Minion {
 /** @throws MsaltError `ERR_WIRE_INVALID`. */
 function pillarOf(bytes: Uint8Array): Readonly<Record<string, unknown>> {
   return decode(bytes, resultScan) as Readonly<Record<string, unknown>>;
-}
-
-/** What the master would not take is not kept either. @throws MsaltError `ERR_FUNCTION_ARGS`. */
-function checkGrains(grains: Readonly<Record<string, unknown>>): void {
-  const load = encode({ cmd: "grains", grains });
-  const bad = (what: string): MsaltError => new MsaltError("ERR_FUNCTION_ARGS", `these grains cannot be sent: ${what}`);
-  if (load.length > limits.grainsBytes)
-    throw bad(`all of them are ${load.length} bytes, over the limit of ${limits.grainsBytes}`);
-  try {
-    prescan(load, requestScan);
-  } catch (failure) {
-    throw bad(messageOf(failure));
-  }
-}
-
-/** A log that says the same thing once, until something else happens: an outage is one line, not one a second (HS-09). */
-function onChange(log: Log): Pick<Log, "info" | "warn" | "error"> & { reset(): void } {
-  const said = new Set<string>();
-  const say =
-    (level: "info" | "warn" | "error") =>
-    (message: string, fields?: Record<string, unknown>): void => {
-      if (said.has(message)) return;
-      said.add(message);
-      log[level](message, fields);
-    };
-  return { info: say("info"), warn: say("warn"), error: say("error"), reset: () => said.clear() };
 }

@@ -8,8 +8,10 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as z from "zod";
 import { MsaltError, messageOf } from "../errors.ts";
+import type { Log } from "../log/log.ts";
 import { type AnyFunction, type MasterFiles, Outcome, declare } from "../modules/declare.ts";
 import { fetchFile, filesBelow } from "../modules/fetch.ts";
+import { builtins } from "../modules/registry.ts";
 
 const folderOnMaster = "_modules";
 const source = /^([a-z][a-z0-9_]*)\.(ts|js|mjs)$/;
@@ -18,14 +20,47 @@ const functionName = /^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$/;
 /** What a module's default export is called with: it need not import msalt, and finds the same zod. */
 const moduleTools = { declare, z, MsaltError, Outcome } as const;
 
-export interface Loaded {
+/** Where a minion keeps them. */
+export function modulesDir(dataDir: string): string {
+  return join(dataDir, "modules");
+}
+
+/** A minion's functions: the built-in ones, and over them the operator's own. */
+export class OwnModules {
+  readonly functions = new Map(builtins);
+  readonly #dir: string;
+  readonly #log: Pick<Log, "error">;
+
+  constructor(dir: string, log: Pick<Log, "error">) {
+    this.#dir = dir;
+    this.#log = log;
+  }
+
+  /** Takes in what is here now; what cannot be loaded, with the reasons. Never rejects. */
+  async load(): Promise<readonly string[]> {
+    const { functions, problems } = await loadModules(this.#dir);
+    for (const problem of problems) this.#log.error("cannot load a module of your own", { problem });
+    this.functions.clear();
+    for (const [name, fn] of builtins) this.functions.set(name, fn);
+    for (const fn of functions) this.functions.set(fn.name, fn);
+    return problems;
+  }
+
+  /** Fetches what the master has and takes it in. */
+  async sync(files: MasterFiles): Promise<{ changed: string[]; problems: readonly string[] }> {
+    const changed = await syncSources(files, this.#dir);
+    return { changed, problems: await this.load() };
+  }
+}
+
+interface Loaded {
   readonly functions: readonly AnyFunction[];
   /** `name: reason`. */
   readonly problems: readonly string[];
 }
 
 /** Makes `dir` what the master has. Gives the names of what came, changed or went. */
-export async function syncModules(files: MasterFiles, dir: string): Promise<string[]> {
+async function syncSources(files: MasterFiles, dir: string): Promise<string[]> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const wanted = (await filesBelow(files, folderOnMaster)).filter((name) => source.test(name));
   const before = await sourcesIn(dir);
@@ -59,7 +94,7 @@ async function sourcesIn(dir: string): Promise<Map<string, string>> {
 }
 
 /** Loads what is in `dir`. Never rejects. */
-export async function loadModules(dir: string): Promise<Loaded> {
+async function loadModules(dir: string): Promise<Loaded> {
   const functions: AnyFunction[] = [];
   const problems: string[] = [];
   await rm(join(dir, ".built"), { recursive: true, force: true });

@@ -1,7 +1,7 @@
 /** `mine`: chosen results of each minion, kept on the master, for the others to read. Names, parameters and returns are Salt's. */
 import * as z from "zod";
 import { MsaltError } from "../errors.ts";
-import { type AnyFunction, type Host, declare } from "./declare.ts";
+import { type AnyFunction, type Host, Outcome, declare } from "./declare.ts";
 import { runFunction } from "./run.ts";
 
 const targetTypes = ["glob", "list", "pcre", "grain", "grain_pcre", "ipcidr", "nodegroup", "compound"] as const;
@@ -36,14 +36,18 @@ function mineFunctions(configured: unknown): MineFunctions {
 
 const isMap = (value: unknown): value is object => typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Runs them all; what failed is left out and said. */
-async function gatherMine(all: MineFunctions, host: Host): Promise<Record<string, unknown>> {
+/** Runs them all; `failed`: the texts of those that gave no value. */
+async function gatherMine(
+  all: MineFunctions,
+  host: Host,
+): Promise<{ values: Record<string, unknown>; failed: Record<string, unknown> }> {
   const values: Record<string, unknown> = {};
+  const failed: Record<string, unknown> = {};
   for (const [name, { fun, arg }] of all) {
     const result = await runFunction(host.functions, { fun, arg }, host);
-    if (result.success) values[name] = result.value;
+    (result.success ? values : failed)[name] = result.value;
   }
-  return values;
+  return { values, failed };
 }
 
 const send = declare({
@@ -75,12 +79,13 @@ const send = declare({
 
 const update = declare({
   name: "mine.update",
-  summary: "Run mine_functions of the configuration and keep their values.",
+  summary: "Run mine_functions of the configuration and keep their values; what fails is named.",
   params: z.strictObject({ clear: z.boolean().default(false).describe("forget everything else") }),
   effects: "some",
   run: async ({ clear }, host) => {
-    await host.mine.change({ set: await gatherMine(mineFunctions(host.config["mine_functions"]), host), clear });
-    return true;
+    const { values, failed } = await gatherMine(mineFunctions(host.config["mine_functions"]), host);
+    await host.mine.change({ set: values, clear });
+    return Object.keys(failed).length === 0 ? true : new Outcome({ failed }, 1);
   },
 });
 

@@ -80,14 +80,16 @@ export function verdictText({ state, retcode, kill }: Target): string {
 }
 
 /** What `--dry-run` prints: who would be hit and whether they are there, and why others are not. */
-export function previewText({ minions, missing, others }: LocalReplies["target.resolve"]): string {
+export function previewText({ minions, missing, others, unknown }: LocalReplies["target.resolve"]): string {
   const state = ({ connected, since }: Presence): string =>
     connected ? "connected" : since === undefined ? "never connected" : `not connected since ${timeText(since)}`;
+  const apart = others.filter((id) => !unknown.includes(id));
   const lines = [
     `${minions.length} of ${minions.length + others.length} accepted minions match:`,
     ...minions.map((minion) => `    ${minion.id}: ${state(minion)}`),
     ...missing.map((name) => `    ${safeLine(name)}: no minion of this name has an accepted key`),
-    ...(others.length === 0 ? [] : [`Not matched: ${safeLine(others.join(" "))}`]),
+    ...(apart.length === 0 ? [] : [`Not matched: ${safeLine(apart.join(" "))}`]),
+    ...(unknown.length === 0 ? [] : [`Not matched, no grains known yet: ${safeLine(unknown.join(" "))}`]),
   ];
   return `${lines.join("\n")}\n`;
 }

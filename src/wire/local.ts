@@ -126,8 +126,8 @@ export interface JobSummary {
 export type TargetView = Target & { readonly link?: Omit<Presence, "id"> };
 
 export interface LocalReplies {
-  /** `others`: accepted minions that the target does not name. */
-  "target.resolve": { minions: Presence[]; missing: string[]; others: MinionId[] };
+  /** `others`: accepted minions that the target does not name; `unknown`: those of them that never reported grains. */
+  "target.resolve": { minions: Presence[]; missing: string[]; others: MinionId[]; unknown: MinionId[] };
   /** `parallel`: how many at once, when not all. */
   publish: { jid: Jid; minions: MinionId[]; missing: string[]; parallel?: number };
   /** How many targets were skipped, and who was told to end its run; both empty when the job had ended before. */

@@ -204,7 +204,7 @@ describe("what users get wrong", () => {
 
   it("LF-04: a hostile working directory or NODE_OPTIONS changes nothing", async () => {
     const { code, stdout } = await shell(
-      `cd "$(mktemp -d)" && echo 'throw 1' > index.js && mkdir -p node_modules/zeromq && echo 'throw 1' > node_modules/zeromq/index.js && $MSALT m1 test.ping; echo end`,
+      `dir=$(mktemp -d) && cd "$dir" && echo 'throw 1' > index.js && mkdir -p node_modules/zeromq && echo 'throw 1' > node_modules/zeromq/index.js && $MSALT m1 test.ping; rm -r "$dir"; echo end`,
     );
     expect({ code, stdout }).toEqual({ code: 0, stdout: "m1:\n    True\nend\n" });
   });

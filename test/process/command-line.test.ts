@@ -86,6 +86,25 @@ describe("what is printed", () => {
     expect(stdout).toMatch(/^ {4}\+.*(db1|web1|web2)$/m);
   });
 
+  it("--dry-run says who would be hit, who would not, and runs nothing", async () => {
+    const before = await bus.run("jobs.list_jobs", "--out=json");
+    const { stdout, code } = await bus.msalt("--dry-run", "-L", "web1,web9", "cmd.run", "true");
+    expect(stdout).toBe(
+      "1 of 3 accepted minions match:\n    web1: connected\n    web9: no minion of this name has an accepted key\n" +
+        "Not matched: db1 web2\n",
+    );
+    expect(code).toBe(0);
+    expect((await bus.run("jobs.list_jobs", "--out=json")).stdout).toBe(before.stdout);
+  });
+
+  it("--hide-timeout leaves out who did not answer, and the exit code tells all the same", async () => {
+    await bus.minion("db1").stop("SIGKILL");
+    const { stdout, code } = await bus.msalt("*", "test.ping", "--hide-timeout", "-t", "2", "--out=json");
+    expect(json(stdout)).toEqual({ web1: true, web2: true });
+    expect(code).toBe(1);
+    await bus.startMinion("db1");
+  });
+
   it("--out-file writes there, --out-file-append behind it; what cannot be written is said first", async () => {
     const file = join(bus.root, "out");
     const first = await bus.msalt("web1", "test.ping", `--out-file=${file}`);

@@ -44,6 +44,16 @@ describe("mine", () => {
     );
   });
 
+  it("says which functions of the configuration gave no value", async () => {
+    await bus.startMinion("bad1", true, [], "mine_functions:\n  test.echo: kept\n  test.exception: []");
+    expect(await on("bad1", "mine.update")).toMatchObject({
+      failed: { "test.exception": expect.any(String) as string },
+    });
+    expect(await on("web1", "mine.get", "bad1", "test.echo")).toEqual({ bad1: "kept" });
+    await bus.minion("bad1").stop();
+    await bus.key("-y", "-d", "bad1");
+  });
+
   it("outlasts the master, and goes with the key", async () => {
     await bus.master?.stop();
     await bus.startMaster();

@@ -38,7 +38,8 @@ export function localHandlers(context: LocalContext): LocalHandlers {
       const { minions, missing } = jobs.resolve(load);
       const hit = new Set(minions);
       const others = [...context.accepted().keys()].filter((id) => !hit.has(id));
-      return { minions: minions.map((id) => presence.view(id)), missing, others };
+      const unknown = others.filter((id) => presence.find(id)?.grains === undefined);
+      return { minions: minions.map((id) => presence.view(id)), missing, others, unknown };
     },
     publish: async (load): Promise<LocalReplies["publish"]> => {
       context.checkDisk();

@@ -87,6 +87,13 @@ async function start(options: { allowed?: readonly string[] } = {}): Promise<voi
     effects: "none" as const,
     run: async (_, { job }) => ran.push(job.jid),
   });
+  const through = declare({
+    name: "count.through",
+    summary: "Says which functions it could run.",
+    params: z.strictObject({}),
+    effects: "none" as const,
+    run: async (_, { functions }) => ran.push(...functions.keys()),
+  });
   const shell = declare({
     name: "count.shell",
     summary: "Counts, then runs a command.",
@@ -105,7 +112,7 @@ async function start(options: { allowed?: readonly string[] } = {}): Promise<voi
     ledger,
     clock,
     commands,
-    functions: new Map<string, AnyFunction>([count, wait, read, shell].map((each) => [each.name, each])),
+    functions: new Map<string, AnyFunction>([count, wait, read, through, shell].map((each) => [each.name, each])),
     allowed: options.allowed,
     log: { debug: note, info: note, warn: note, error: note },
     host: fakeHost({ grains: {}, config: {} }),
@@ -299,6 +306,18 @@ describe("the executor", () => {
     const result = await ledger.result(jid as Jid);
     expect(result).toMatchObject({ state: "failed", success: false, retcode: 1 });
     expect(decode(result?.ret ?? new Uint8Array(0))).toContain("is not allowed on this minion");
+  });
+
+  it("AZ-11: a function on the allow-list runs no others that are not on it; who sits at the machine may", async () => {
+    await ledger.close();
+    await start({ allowed: ["*.through", "count.read"] });
+    await take(run({ fun: "count.through" }));
+    expect(ran).toEqual(["count.read", "count.through"]);
+    await executor.runOwn("a", { fun: "count.through", arg: [] }, 1);
+    expect(ran.slice(2)).toEqual(["count.read", "count.through"]);
+    const local = { fun: "count.through", arg: [], words: [], user: "root" };
+    await executor.here(local, new AbortController().signal);
+    expect(ran.slice(4)).toEqual(["count.up", "count.wait", "count.read", "count.through", "count.shell"]);
   });
 
   it("AZ-11: a function on the allow-list runs", async () => {
