@@ -57,7 +57,7 @@ describe("mine", () => {
   it("outlasts the master, and goes with the key", async () => {
     await bus.master?.stop();
     await bus.startMaster();
-    await bus.connected();
+    await bus.connected(["web1", "db1"]);
     expect(await on("web1", "mine.get", "*", "test.echo")).toEqual({ web1: "first", db1: "mine" });
     await bus.key("-y", "-d", "db1");
     expect(await on("web1", "mine.get", "*", "test.echo")).toEqual({ web1: "first" });
