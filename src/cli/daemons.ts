@@ -27,7 +27,7 @@ export function minionProgram(version: string): Command {
     "The msalt minion; runs in the foreground and logs to standard error.",
   )
     .option("--id <id>", "minion id (default: id of the configuration, else the host name)")
-    .option("--token <token>", "one-time token from msalt-key --token: the key is accepted at once")
+    .option("--token <token>", "token from msalt-key --token: the key is accepted at once")
     .addHelpText(
       "after",
       `

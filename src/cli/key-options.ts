@@ -21,6 +21,7 @@ export interface Flags extends SharedOptions, Partial<OutputOptions> {
   readonly genKeysDir?: string;
   readonly token?: boolean;
   readonly expires?: string;
+  readonly uses?: string;
   readonly includeAll?: boolean;
   readonly includeAccepted?: boolean;
   readonly includeRejected?: boolean;
@@ -53,7 +54,8 @@ export function keyProgram(): Command {
     .option("--include-accepted", "reject: look at accepted keys too")
     .option("--include-rejected", "accept: look at rejected keys too")
     .option("--include-denied", "accept and reject: look at denied keys too")
-    .option("--token", "make a one-time token: the minion that is given it is accepted at once")
+    .option("--token", "make a token: the minion that is given it is accepted at once")
+    .option("--uses <n>", "how many minions may use the token (default: 1)")
     .option("--expires <time>", "how long the token may be used: 90s, 15m, 1h, 7d (default: 1h)")
     .option("--gen-keys <name>", "make the keys of a minion of this name, to be carried to its pki_dir")
     .option("--gen-keys-dir <dir>", "below which folder (default: .)")
@@ -71,6 +73,7 @@ Examples:
   msalt-key -y -d web1
   msalt-key -F                                       the master's own fingerprint comes first
   msalt-key --token --expires 1h                     then: msalt-minion --token <token>
+  msalt-key --token --uses 200 --expires 1d          one token for the image of 200 machines
 
 Exit status: 0 all good, 1 a key could not be changed, 2 the master cannot be reached or is not yours, 64 wrong use.`,
     );

@@ -13,6 +13,7 @@ import {
   keyStates,
   maxKeysPerChange,
   parseKeyReply,
+  maxTokenUses,
 } from "../wire/keys.ts";
 import { type Flags, keyProgram, listStates, onlyAction } from "./key-options.ts";
 import {
@@ -192,10 +193,16 @@ class KeyTool {
 
   async #token(): Promise<number> {
     const expiresMs = parseDuration("--expires", this.#flags.expires ?? "1h");
-    const { token, expires } = parseKeyReply("key.token", await this.#io.call("key.token", { expiresMs }, this.#flags));
+    const uses = Number(this.#flags.uses ?? 1);
+    if (!Number.isInteger(uses) || uses < 1 || uses > maxTokenUses) {
+      const given = JSON.stringify(this.#flags.uses);
+      throw new MsaltError("ERR_USAGE", `--uses: ${given} is not a number from 1 to ${maxTokenUses}`);
+    }
+    const reply = await this.#io.call("key.token", { expiresMs, uses }, this.#flags);
+    const { token, expires } = parseKeyReply("key.token", reply);
     const until = new Date(expires).toISOString();
     this.#print(() => `${token}\n`, { token, expires: until });
-    this.#note([`msalt-key: note: works once, until ${until}; on the new minion: msalt-minion --token <token>`]);
+    this.#note([`msalt-key: note: works ${uses === 1 ? "once" : `for ${uses} minions`}, until ${until}; on the new minion: msalt-minion --token <token>`]);
     return exits.good;
   }
 

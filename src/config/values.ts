@@ -27,6 +27,9 @@ export const minutes = z.number(minutesMessage).positive(minutesMessage).max(10_
 const countMessage = "must be a whole number, 1 to 1024";
 export const count = z.int(countMessage).min(1, countMessage).max(1024, countMessage);
 
+const rateMessage = "must be a whole number a minute, 1 to 1000000";
+export const rate = z.int(rateMessage).min(1, rateMessage).max(1_000_000, rateMessage);
+
 const levels = [
   "quiet",
   "critical",

@@ -41,6 +41,14 @@ export interface BookKey {
   readonly since: number;
 }
 
+/** What lets minions in without a further act of the operator. Times in ms since 1970. */
+export interface Token {
+  readonly expires: number;
+  /** Minions that may still use it. */
+  readonly uses: number;
+  readonly created: number;
+}
+
 /**
  * Changes are durable when `sync` has returned. Every method throws MsaltError `ERR_KEY_FILE` when the disk does not do it.
  * Broken files are skipped and reported to `warn`, and never count as accepted.
@@ -109,13 +117,22 @@ export class KeyBook {
     this.#touch("deleted");
   }
 
-  /** One-time tokens: hex of `tokenKey`, and when each expires, ms since 1970. */
-  tokens(): Map<string, number> {
-    return this.#times("tokens", "token-key");
+  /** Tokens that can still be used, by the hex of their `tokenKey`. */
+  tokens(): Map<string, Token> {
+    return new Map(
+      this.#readFolder("tokens", "token-key", (name, words) => {
+        const [key, expires] = namedTime(name, words);
+        const [, , uses = "1", created = "0"] = words;
+        return [key, { expires, uses: Number(uses), created: Number(created) }] as const;
+      }),
+    );
   }
 
-  addToken(key: string, expires: number): void {
-    this.#writeTime("tokens", "token-key", key, expires);
+  /** Replaces what was known of it. */
+  putToken(key: string, { expires, uses, created }: Token): void {
+    const words = [key, expires, uses, created].map(String);
+    writeKeyFile(join(this.#dir, "tokens", key), "token-key", words, { mode, replace: true, sync: false });
+    this.#touch("tokens");
   }
 
   removeToken(key: string): void {

@@ -21,7 +21,12 @@ export type KeyAct = (typeof keyActs)[number];
 
 export const keyList = z.strictObject({});
 export const keyChange = z.strictObject({ act: z.enum(keyActs), keys: z.array(keyName).max(maxKeysPerChange) });
-export const keyToken = z.strictObject({ expiresMs: z.int().min(1).max(yearMs) });
+/** How many minions one token may let in. */
+export const maxTokenUses = 100_000;
+export const keyToken = z.strictObject({
+  expiresMs: z.int().min(1).max(yearMs),
+  uses: z.int().min(1).max(maxTokenUses).default(1),
+});
 
 export const keyStates = ["accepted", "denied", "pending", "rejected"] as const;
 export type KeyState = (typeof keyStates)[number];

@@ -109,8 +109,9 @@ export class KeyTable {
     }
   }
 
-  wasDeleted(keyId: KeyId): boolean {
-    return this.#deleted.has(keyId);
+  /** When this key was deleted, ms since 1970; undefined when it was not, or is known again. */
+  deletedAt(keyId: KeyId): number | undefined {
+    return this.#deleted.get(keyId);
   }
 
   forgetDeletions(before: number): void {

@@ -12,6 +12,7 @@ import {
   keyIdOf,
   randomBytes,
 } from "../../crypto/primitives.ts";
+import type { Token } from "../../crypto/key-book.ts";
 import { MsaltError, messageOf } from "../../errors.ts";
 import { TokenBucket } from "../../lib/token-bucket.ts";
 import type { EnrolState } from "../../wire/enrolment.ts";
@@ -50,8 +51,8 @@ export class Keyring {
   readonly #options: KeyringOptions;
   readonly #fingerprint: Uint8Array;
   readonly #table: KeyTable;
-  /** Hex of `tokenKey`, and when the token expires. */
-  readonly #tokens: Map<string, number>;
+  /** By the hex of their `tokenKey`. */
+  readonly #tokens: Map<string, Token>;
   readonly #listeners: ((change: KeyChange) => void)[] = [];
   readonly #signatures = new TokenBucket(limits.enrolSignaturesPerSecond, limits.enrolSignatureBurst);
   /** Strangers must not fill the log. */
@@ -116,8 +117,8 @@ export class Keyring {
     return this.#change("delete", names);
   }
 
-  /** A one-time token: the first minion that proves it is accepted at once. @throws MsaltError `ERR_QUEUE_FULL`. */
-  token(expiresMs: number): { token: string; expires: number } {
+  /** The first `uses` minions that prove it are accepted at once. @throws MsaltError `ERR_QUEUE_FULL`. */
+  token(expiresMs: number, uses = 1): { token: string; expires: number } {
     if (this.#tokens.size >= maxTokens) {
       throw new MsaltError("ERR_QUEUE_FULL", `${maxTokens} tokens wait to be used already`, {
         hint: "let some expire, or use auto_accept while many minions are added",
@@ -125,10 +126,10 @@ export class Keyring {
     }
     const token = Buffer.from(randomBytes(16)).toString("hex");
     const key = Buffer.from(tokenKey(token)).toString("hex");
-    const expires = this.#options.now() + expiresMs;
-    this.#table.book.addToken(key, expires);
+    const created = this.#options.now();
+    const expires = created + expiresMs;
+    this.#putToken(key, { expires, uses, created });
     this.#table.book.sync();
-    this.#tokens.set(key, expires);
     return { token, expires };
   }
 
@@ -140,7 +141,7 @@ export class Keyring {
         if (key.lastAsk < now - limits.pendingForgottenMs) this.#table.forget(key);
       }
       this.#table.forgetDeletions(now - limits.deletedRememberedMs);
-      for (const [key, expires] of this.#tokens) if (expires <= now) this.#dropToken(key);
+      for (const [key, { expires }] of this.#tokens) if (expires <= now) this.#dropToken(key);
       this.#table.book.sync();
     } catch (failure) {
       this.#complain("cannot tidy the key folders", { reason: messageOf(failure) });
@@ -198,19 +199,27 @@ export class Keyring {
   /** What a key that is neither accepted nor rejected is from now on. Uses up the token that it proves. */
   #judge(asked: VerifiedEnrolRequest, id: MinionId, keyId: KeyId): "accepted" | "pending" | "denied" {
     if ((this.#table.holder(id) ?? keyId) !== keyId) return "denied";
-    if (asked.hasProof && this.#useToken(asked)) return "accepted";
-    return this.#options.autoAccept && !this.#table.wasDeleted(keyId) ? "accepted" : "pending";
+    if (asked.hasProof && this.#useToken(asked, this.#table.deletedAt(keyId))) return "accepted";
+    return this.#options.autoAccept && this.#table.deletedAt(keyId) === undefined ? "accepted" : "pending";
   }
 
-  #useToken(asked: VerifiedEnrolRequest): boolean {
+  /** A token that is older than the deletion of the key does not bring it back: what proves it may be a recording. */
+  #useToken(asked: VerifiedEnrolRequest, deletedAt = -1): boolean {
     const now = this.#options.now();
-    for (const [key, expires] of this.#tokens) {
-      if (expires <= now || !asked.provedWith(Buffer.from(key, "hex"))) continue;
-      this.#dropToken(key);
+    for (const [key, token] of this.#tokens) {
+      if (token.expires <= now || token.created <= deletedAt) continue;
+      if (!asked.provedWith(Buffer.from(key, "hex"))) continue;
+      if (token.uses > 1) this.#putToken(key, { ...token, uses: token.uses - 1 });
+      else this.#dropToken(key);
       this.#table.book.sync();
       return true;
     }
     return false;
+  }
+
+  #putToken(key: string, token: Token): void {
+    this.#table.book.putToken(key, token);
+    this.#tokens.set(key, token);
   }
 
   #dropToken(key: string): void {
@@ -251,7 +260,7 @@ export class Keyring {
   #apply(act: KeyAct, id: MinionId, fingerprint: string): Key | undefined {
     const keyId = fingerprint.slice(0, 32) as KeyId;
     const key = this.#table.get(keyId);
-    if (key === undefined && act === "delete" && this.#table.wasDeleted(keyId)) return undefined;
+    if (key === undefined && act === "delete" && this.#table.deletedAt(keyId) !== undefined) return undefined;
     if (key?.id !== id || fingerprintHex(key.record) !== fingerprint) {
       throw new MsaltError("ERR_KEY_NOT_FOUND", `there is no such key of minion ${id} any more`);
     }

@@ -89,9 +89,9 @@ export function localHandlers(context: LocalContext): LocalHandlers {
       await context.keysSettled();
       return { results };
     },
-    "key.token": async ({ expiresMs }) => {
+    "key.token": async ({ expiresMs, uses }) => {
       if (expiresMs <= 0) throw new MsaltError("ERR_USAGE", "a token must expire later than now");
-      return keyring.token(expiresMs);
+      return keyring.token(expiresMs, uses);
     },
   });
 }

@@ -23,6 +23,7 @@ const maxAddresses = 4096;
 
 export class EnrolmentListener {
   readonly #ask: AskController;
+  readonly #perMinute: number;
   readonly #now: () => number;
   readonly #server: Server;
   readonly #open = new Set<Socket>();
@@ -30,9 +31,13 @@ export class EnrolmentListener {
   readonly #dropped = Object.fromEntries(dropReasons.map((reason) => [reason, 0])) as Record<EnrolDrop, number>;
   #answered = 0;
 
-  /** @param now milliseconds of a clock that does not step */
-  constructor(ask: AskController, now: () => number = () => performance.now()) {
+  /**
+   * @param perMinute connections that one address may make, after twice as many at first
+   * @param now milliseconds of a clock that does not step
+   */
+  constructor(ask: AskController, perMinute: number, now: () => number = () => performance.now()) {
     this.#ask = ask;
+    this.#perMinute = perMinute;
     this.#now = now;
     // Half-open, because a client that has said everything may end its side before it reads the answer.
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#onSocket(socket));
@@ -122,7 +127,7 @@ export class EnrolmentListener {
     let bucket = this.#buckets.get(name);
     if (bucket === undefined) {
       if (this.#buckets.size >= maxAddresses) this.#forgetAddresses(now);
-      bucket = new TokenBucket(limits.enrolPerMinute / 60, limits.enrolBurst);
+      bucket = new TokenBucket(this.#perMinute / 60, 2 * this.#perMinute);
       this.#buckets.set(name, bucket);
     }
     return bucket.take(now);

@@ -47,7 +47,7 @@ export async function startReqserver(config: MasterConfig, epoch: string, log: L
       waiting.set(n, done);
       void link.say({ is: "enrol", n, request, address });
     });
-  const listener = new EnrolmentListener(askController);
+  const listener = new EnrolmentListener(askController, config.enrollRate);
   const enrollPort = config.enroll ? await listener.listen({ host: config.interface, port: config.enrollPort }) : 0;
   // Last, because a process whose proxy runs can no longer end in order and say why.
   const retPort = await runProxy(

@@ -350,11 +350,19 @@ describe("--token", () => {
     [["--expires", "90"], 90_000],
     [["--expires", "15m"], 900_000],
     [["--expires=7d"], 604_800_000],
-  ])("%j prints the token alone on stdout", async (argv, expiresMs) => {
+    [["--uses", "200"], 3_600_000, 200],
+  ])("%j prints the token alone on stdout", async (argv, expiresMs, uses = 1) => {
     const ran = await run(["--token", ...argv]);
     expect(ran).toMatchObject({ exit: 0, out: "0123abcd\n" });
     expect(ran.err).toContain(new Date(1_800_000_000_000 + expiresMs).toISOString());
-    expect(master.calls).toEqual([{ expiresMs }]);
+    expect(master.calls).toEqual([{ expiresMs, uses }]);
+    expect(ran.err).toContain(uses === 1 ? "works once" : `works for ${uses} minions`);
+  });
+
+  it.each(["0", "-1", "1.5", "", "many", "100001"])("refuses --uses=%s", async (text) => {
+    const ran = await run(["--token", `--uses=${text}`]);
+    expect(ran).toMatchObject({ exit: 64, out: "" });
+    expect(ran.err).toContain("--uses");
   });
 
   it.each(["0", "1y", "-5", "", "soon"])("refuses --expires=%s", async (text) => {

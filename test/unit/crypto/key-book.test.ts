@@ -126,11 +126,11 @@ describe("KeyBook", () => {
     const { book } = open(temp.path);
     const { keyId } = host("web1");
     book.rememberDeleted(keyId, 77);
-    book.addToken("ab".repeat(32), 99);
+    book.putToken("ab".repeat(32), { expires: 99, uses: 3, created: 5 });
     book.sync();
     const { book: again } = open(temp.path);
     expect([...again.deleted()]).toEqual([[keyId, 77]]);
-    expect([...again.tokens()]).toEqual([["ab".repeat(32), 99]]);
+    expect([...again.tokens()]).toEqual([["ab".repeat(32), { expires: 99, uses: 3, created: 5 }]]);
     again.forgetDeleted(keyId);
     again.removeToken("ab".repeat(32));
     again.removeToken("ab".repeat(32));

@@ -236,10 +236,10 @@ describe("enrol", () => {
 
   it("signs only so many answers a second", () => {
     const request = m1.request();
-    const answers = Array.from({ length: 200 }, () => bench.ring.enrol(request, "192.0.2.1"));
+    const answers = Array.from({ length: 400 }, () => bench.ring.enrol(request, "192.0.2.1"));
     expect(answers.filter((answer) => answer !== undefined)).toHaveLength(limits.enrolSignatureBurst);
     bench.now += 1000;
-    const later = Array.from({ length: 200 }, () => bench.ring.enrol(request, "192.0.2.1"));
+    const later = Array.from({ length: 400 }, () => bench.ring.enrol(request, "192.0.2.1"));
     expect(later.filter((answer) => answer !== undefined)).toHaveLength(limits.enrolSignaturesPerSecond);
   });
 
@@ -299,6 +299,26 @@ describe("token", () => {
     bench.ring.reject([name(m2)]);
     expect(bench.ask(m2, { token })).toBe("rejected");
     expect(bench.ask(host("m3"), { token })).toBe("accepted");
+  });
+
+  it("HS-18: lets in as many minions as it says, also over a restart", () => {
+    const { token } = bench.ring.token(60_000, 3);
+    expect(bench.ask(host("m1"), { token })).toBe("accepted");
+    expect(bench.ask(host("m2"), { token })).toBe("accepted");
+    expect(bench.ask(m1, { token })).toBe("accepted");
+    bench.open();
+    expect(bench.ask(host("m3"), { token })).toBe("accepted");
+    expect(bench.ask(host("m4"), { token })).toBe("pending");
+  });
+
+  it("HS-10: does not bring back a key that was deleted after it was made; a later one does", () => {
+    const { token } = bench.ring.token(60_000, 3);
+    expect(bench.ask(m1, { token })).toBe("accepted");
+    bench.now += 1;
+    bench.ring.delete([name(m1)]);
+    expect(bench.ask(m1, { token })).toBe("pending");
+    bench.now += 1;
+    expect(bench.ask(m1, { token: bench.ring.token(60_000).token })).toBe("accepted");
   });
 
   it("gives another token each time, and not without end", () => {

@@ -6,11 +6,12 @@ import { code, flip, host } from "../../../support/keys.ts";
 
 vi.mock("../../../../src/wire/limits.ts", async (load) => {
   const real = await load<{ limits: object }>();
-  return { limits: { ...real.limits, enrolDeadlineMs: 150, enrolSockets: 8, enrolBurst: 40, enrolPerMinute: 60 } };
+  return { limits: { ...real.limits, enrolDeadlineMs: 150, enrolSockets: 8 } };
 });
 
 const good = host("m1").request();
 const answer = Buffer.from("the answer");
+const perMinute = 30;
 
 let now = 0;
 let asked: { request: string; address: string }[] = [];
@@ -28,6 +29,7 @@ beforeEach(async () => {
       asked.push({ request: Buffer.from(request).toString("hex"), address });
       return reply();
     },
+    perMinute,
     () => now,
   );
   port = await listener.listen({ host: "127.0.0.1", port: 0 });
@@ -147,23 +149,23 @@ describe("EnrolmentListener", () => {
   });
 
   it("P7: takes so many from one address, then what its rate allows", async () => {
-    for (let n = 0; n < limits.enrolBurst; n += 1) expect(await send(good)).toBe("the answer");
+    for (let n = 0; n < 2 * perMinute; n += 1) expect(await send(good)).toBe("the answer");
     expect(await send(good)).toBe("");
     expect(listener.counters.rate).toBe(1);
-    now += 1000;
+    now += 60_000 / perMinute;
     expect(await send(good)).toBe("the answer");
     expect(await send(good)).toBe("");
   });
 
   it("names a port that is in use and what to do", async () => {
-    const other = new EnrolmentListener(async () => undefined);
+    const other = new EnrolmentListener(async () => undefined, perMinute);
     await expect(other.listen({ host: "127.0.0.1", port })).rejects.toThrow(code("ERR_PORT_IN_USE"));
     await expect(other.listen({ host: "127.0.0.1", port })).rejects.toThrow(new RegExp(`port ${port} .*enroll_port`));
     await other.close();
   });
 
   it("names an address that is not ours", async () => {
-    const other = new EnrolmentListener(async () => undefined);
+    const other = new EnrolmentListener(async () => undefined, perMinute);
     await expect(other.listen({ host: "192.0.2.77", port: 0 })).rejects.toThrow(code("ERR_CONFIG_INVALID"));
   });
 
