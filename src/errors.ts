@@ -11,6 +11,7 @@ export const errorCodes = [
   "ERR_KEY_FILE",
   "ERR_KEY_NOT_FOUND",
   "ERR_LEDGER_CORRUPT",
+  "ERR_LIMIT",
   "ERR_LOCKED",
   "ERR_MASTER_UNREACHABLE",
   "ERR_NOT_ALLOWED",

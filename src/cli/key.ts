@@ -202,7 +202,9 @@ class KeyTool {
     const { token, expires } = parseKeyReply("key.token", reply);
     const until = new Date(expires).toISOString();
     this.#print(() => `${token}\n`, { token, expires: until });
-    this.#note([`msalt-key: note: works ${uses === 1 ? "once" : `for ${uses} minions`}, until ${until}; on the new minion: msalt-minion --token <token>`]);
+    this.#note([
+      `msalt-key: note: works ${uses === 1 ? "once" : `for ${uses} minions`}, until ${until}; on the new minion: msalt-minion --token <token>`,
+    ]);
     return exits.good;
   }
 

@@ -5,6 +5,7 @@ import { keyProgram } from "./key-options.ts";
 import { callProgram } from "./local-call.ts";
 import { msaltProgram } from "./msalt.ts";
 import { runProgram } from "./run-options.ts";
+import { swarmProgram } from "./swarm-options.ts";
 
 /** Every tool, for what is made from its options: completion and manual pages. */
 export function programs(version: string): readonly Command[] {
@@ -16,5 +17,6 @@ export function programs(version: string): readonly Command[] {
     cpProgram(version),
     masterProgram(version),
     minionProgram(version),
+    swarmProgram(version),
   ];
 }

@@ -23,8 +23,8 @@ import { nearest } from "../lib/near.ts";
 import { maxBytes, parseYaml, yamlProblem } from "./yaml.ts";
 
 export interface LoadOptions {
-  readonly rootDir?: string;
-  readonly configDir?: string;
+  readonly rootDir?: string | undefined;
+  readonly configDir?: string | undefined;
   /** Values of the command line under the file's key names; they win. */
   readonly overrides?: Readonly<Record<string, unknown>>;
   readonly env?: NodeJS.ProcessEnv;

@@ -229,7 +229,7 @@ export class Executor {
     try {
       const result = await this.#outcome(order, abort.signal);
       if (counts) await this.#commit(result);
-      else await this.#options.ledger.end(result).catch(() => this.#options.ledger.keep(result, order.not_after));
+      else await this.#keep(result, order.not_after);
       this.#options.onResult(jid);
     } finally {
       this.#options.onEnd(jid);
@@ -294,6 +294,13 @@ export class Executor {
       const text = `The return value of ${fun} cannot be sent: ${messageOf(failure)}`;
       return { jid, fun, state: "failed", retcode: retcode === 0 ? 1 : retcode, success: false, ret: encode(text) };
     }
+  }
+
+  /** The run changed nothing: a sync of the disk for its result would cost more than to run it again after a crash. */
+  async #keep(result: LedgerResult, notAfter: number): Promise<void> {
+    const { ledger } = this.#options;
+    if (ledger.hasRoom(result.ret.length)) ledger.keep(result, notAfter);
+    else await ledger.end(result).catch(() => ledger.keep(result, notAfter));
   }
 
   /** The run is over and cannot be repeated: its result waits in memory until the disk takes it. */

@@ -50,6 +50,8 @@ export interface LedgerOptions {
 
 const minuteMs = 60_000;
 const rememberedMax = 10_000;
+const keptMax = 1000;
+const keptMaxBytes = 4 * 1_048_576;
 const lostText = "lost: the minion was restarted while the job ran";
 
 interface Opened {
@@ -72,6 +74,7 @@ export class Ledger {
   readonly #remembered = new Map<Jid, number>();
   /** Results that are in memory only. */
   readonly #kept = new Map<Jid, LedgerResult>();
+  #keptBytes = 0;
   readonly #writer: LedgerWriter;
 
   private constructor(opened: Opened, { now, onError }: LedgerOptions) {
@@ -175,17 +178,24 @@ export class Ledger {
   }
 
   /**
-   * Instead of `end` when the disk takes nothing, for a job that changed nothing: one that did not begin, or is without effects.
-   * In the outbox, until this process ends.
+   * Instead of `end`, for a job that changed nothing: one without effects, or one that did not begin while the disk takes
+   * nothing. In the outbox; on disk when the ledger is closed, and lost if this process dies before: then the master orders it
+   * again.
    */
   keep(result: LedgerResult, notAfter: number): void {
     this.#remember(result.jid, notAfter);
     this.#kept.set(result.jid, result);
+    this.#keptBytes += result.ret.length;
+  }
+
+  /** Whether one more result of so many bytes may wait in memory while the master is away. */
+  hasRoom(bytes: number): boolean {
+    return this.#kept.size < keptMax && this.#keptBytes + bytes <= keptMaxBytes;
   }
 
   /** The master has this result. Not on disk when it resolves, but with whatever is written next. */
   ack(jid: Jid): Promise<void> {
-    this.#kept.delete(jid);
+    this.#release(jid);
     if (this.#index.outbox.has(jid)) this.#writer.acknowledge(jid);
     return Promise.resolve();
   }
@@ -211,12 +221,20 @@ export class Ledger {
 
   /** Jobs that have ended and are not acknowledged, oldest end first. */
   outbox(): Jid[] {
-    return [...this.#index.outbox];
+    return [...this.#index.outbox, ...this.#kept.keys()];
   }
 
-  /** Writes what waits, then closes the file. Calls after it are rejected. */
+  /** Writes what waits, also what was only kept, then closes the file. Calls after it are rejected. */
   async close(): Promise<void> {
+    const kept = [...this.#kept.values()];
+    // A disk that takes nothing: these jobs changed nothing, and the master orders them again.
+    await Promise.all(kept.map((result) => this.end(result).catch(() => undefined)));
     await this.#writer.close();
+  }
+
+  #release(jid: Jid): void {
+    this.#keptBytes -= this.#kept.get(jid)?.ret.length ?? 0;
+    this.#kept.delete(jid);
   }
 
   #time(): number {

@@ -1,5 +1,6 @@
 /** One minion from start to stop: lock, keys, ledger, enrolment, link, executor and outbox, put together. */
 import { mkdirSync } from "node:fs";
+import type { Server } from "node:net";
 import { join } from "node:path";
 import type { MinionConfig } from "../config/minion.ts";
 import { ensureOwnKeys, loadPin, loadSecret, savePin } from "../crypto/keystore.ts";
@@ -12,6 +13,7 @@ import { sleep } from "../lib/deadline.ts";
 import { takeLock } from "../lib/lock-file.ts";
 import type { Log } from "../log/log.ts";
 import { onChange } from "../log/once.ts";
+import type { AnyFunction } from "../modules/declare.ts";
 import { zmqVersion } from "../transport/channel.ts";
 import { decode, resultScan } from "../wire/codec.ts";
 import type { KeyRecord } from "../wire/key-record.ts";
@@ -33,6 +35,17 @@ import { Scheduler } from "./scheduler.ts";
 
 /** After so many links to each address that came to nothing, ask on the enrolment port what the master thinks of this key. */
 const failuresBeforeEnrolment = 1;
+/** Connections are remade about daily, so that their forward secrecy is worth something (W15). */
+const dayMs = 86_400_000;
+
+/** What differs where many minions share one machine and one process; all else is as everywhere. */
+export interface Emulation {
+  readonly functions: ReadonlyMap<string, AnyFunction>;
+  /** The facts of the machine, gathered once for all. */
+  readonly grains: Readonly<Record<string, unknown>>;
+  /** About how often the link is given up and made anew; milliseconds. */
+  readonly remakeMs?: number | undefined;
+}
 
 export interface MinionOptions {
   readonly config: MinionConfig;
@@ -42,6 +55,7 @@ export interface MinionOptions {
   readonly onStarted: () => void;
   /** Called once, when jobs can be taken for the first time. */
   readonly onReady: () => void;
+  readonly emulation?: Emulation;
 }
 
 /** Runs until `signal` aborts, then ends in order: no new orders, running jobs waited for, results in the ledger. */
@@ -106,7 +120,7 @@ class Minion {
       ledger,
       clock,
       commands,
-      functions: this.#modules.functions,
+      functions: options.emulation?.functions ?? this.#modules.functions,
       allowed: config.allowedFunctions,
       log,
       host: {
@@ -151,6 +165,7 @@ class Minion {
       log,
       grains,
       running: () => this.#executor.jids(),
+      remakeMs: options.emulation?.remakeMs ?? dayMs,
       onOrder: (order, signature) => this.#executor.take(order, signature),
       onMasterRecord: (bytes) => this.#follow(bytes),
       onLink: (link) => {
@@ -172,12 +187,9 @@ class Minion {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { config, log } = this.#options;
+    const { config, log, emulation } = this.#options;
     this.#grains = await this.#gather(this.#custom);
-    await this.#modules.load();
-    const calls = await serveCalls(callSocket(config.dataDir), (call, gone) => this.#executor.here(call, gone)).catch(
-      (failure: unknown) => log.warn("msalt-call cannot reach this minion", { failure: messageOf(failure) }),
-    );
+    const calls = emulation === undefined ? await this.#serveMachine() : undefined;
     this.#setMaster(loadPin(config.pkiDir));
     this.#options.onStarted();
     this.#scheduler.start();
@@ -200,6 +212,18 @@ class Minion {
       await sleep(100, undefined);
     stopped.abort();
     await connecting.catch(() => undefined);
+  }
+
+  /** The operator's own modules, and `msalt-call`. */
+  async #serveMachine(): Promise<Server | undefined> {
+    const { config, log } = this.#options;
+    await this.#modules.load();
+    try {
+      return await serveCalls(callSocket(config.dataDir), (call, gone) => this.#executor.here(call, gone));
+    } catch (failure) {
+      log.warn("msalt-call cannot reach this minion", { failure: messageOf(failure) });
+      return undefined;
+    }
   }
 
   async #connect(signal: AbortSignal): Promise<void> {
@@ -286,7 +310,8 @@ class Minion {
   }
 
   async #gather(custom: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>> {
-    const { config, version } = this.#options;
+    const { config, version, emulation } = this.#options;
+    if (emulation !== undefined) return { ...emulation.grains, ...custom, id: config.id };
     const master = config.masters[0] ?? "";
     const zmqversion = await zmqVersion();
     return gatherGrains({ id: config.id, master, version, custom: { zmqversion, ...custom } });

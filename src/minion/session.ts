@@ -19,8 +19,6 @@ const helloMs = 5000;
 const missedMs = 1000;
 const readyMs = 500;
 const readyTries = 10;
-/** Connections are remade about daily, so that their forward secrecy is worth something (W15). */
-const remakeMs = 86_400_000;
 
 export interface SessionOptions {
   readonly version: string;
@@ -29,6 +27,8 @@ export interface SessionOptions {
   readonly log: Log;
   readonly grains: () => Readonly<Record<string, unknown>>;
   readonly running: () => Jid[];
+  /** About how long a link is used before it is made anew. */
+  readonly remakeMs: number;
   readonly onOrder: (order: Uint8Array, signature: Uint8Array) => void;
   readonly onMasterRecord: (record: Uint8Array) => void;
   /** The link that works now; undefined when there is none. */
@@ -57,7 +57,7 @@ export class Session {
    * @throws Refused when the master says no to a hello, MsaltError `ERR_TIMEOUT` when it is silent.
    */
   async run(how: Omit<LinkOptions, "onPublication" | "onLink" | "onError">, signal: AbortSignal): Promise<void> {
-    const { log, onLink } = this.#options;
+    const { log, onLink, remakeMs } = this.#options;
     const link = await Link.open({
       ...how,
       onPublication: (publication) => this.#onPublication(publication),

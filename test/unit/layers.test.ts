@@ -31,6 +31,7 @@ const mayImport: Record<string, readonly string[]> = {
   "master/controller": [...base, "event", "target", "pillar", "job", "crypto", "store", "transport", "config", "log"],
   master: [...base, "config", "log"],
   minion: [...base, "files", "crypto", "transport", "modules", "grains", "config", "log"],
+  swarm: [...base, "modules", "grains", "minion", "config", "log"],
   client: [...base, "event", "job", "transport"],
   cli: [...base, "client", "output", "job", "modules", "runners", "config"],
   bin: [
@@ -46,6 +47,7 @@ const mayImport: Record<string, readonly string[]> = {
     "master/reqserver",
     "master/workers",
     "minion",
+    "swarm",
   ],
 };
 /** A package named here is used in no other folder. */

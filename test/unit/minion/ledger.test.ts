@@ -137,6 +137,33 @@ describe("Ledger", () => {
     expect(again.seen(jidOf(2))).toBe("no");
   });
 
+  it("keeps a result in memory without a sync, sends it from there, and writes it when it is closed", async () => {
+    const { disk, ledger, clock, reopen } = await onFakeDisk();
+    const before = disk.syncs;
+    for (const number of [1, 2]) ledger.keep(resultOf(number), clock.at + 1000);
+    expect(disk.syncs).toBe(before);
+    expect(ledger.outbox()).toEqual([jidOf(1), jidOf(2)]);
+    expect(ledger.seen(jidOf(1))).toBe("done");
+    await ledger.ack(jidOf(1));
+    await ledger.close();
+    const again = await reopen();
+    expect(again.outbox()).toEqual([jidOf(2)]);
+    expect(flat(await again.result(jidOf(2)))).toEqual(flat(resultOf(2)));
+    expect(again.seen(jidOf(1))).toBe("no");
+  });
+
+  it("has room in memory for so many results, and for so many bytes of them", async () => {
+    const { ledger, clock } = await onFakeDisk();
+    const large = { ...resultOf(0), ret: new Uint8Array(3 * 1_048_576) };
+    expect(ledger.hasRoom(large.ret.length)).toBe(true);
+    ledger.keep(large, clock.at);
+    expect(ledger.hasRoom(large.ret.length)).toBe(false);
+    await ledger.ack(large.jid);
+    expect(ledger.hasRoom(large.ret.length)).toBe(true);
+    for (let number = 1; number <= 1000; number += 1) ledger.keep(resultOf(number), clock.at);
+    expect(ledger.hasRoom(1)).toBe(false);
+  });
+
   it("bounds what it remembers in memory", async () => {
     const { ledger, clock } = await onFakeDisk();
     for (let number = 0; number < 10_001; number += 1) ledger.remember(jidOf(number), clock.at);
