@@ -6,11 +6,14 @@ import { masterSockets } from "../lib/sockets.ts";
 import { type Channel, connectDealer, connectSubscriber } from "../transport/channel.ts";
 import { decode, encode } from "../wire/codec.ts";
 import { limits } from "../wire/limits.ts";
+import { eventChannel } from "../wire/tags.ts";
 import type { BusEvent, LocalCommand, LocalLoad, LocalReplies } from "../wire/local.ts";
 
 const connectMs = 2000;
 const answerMs = 30_000;
 const hint = "is msalt-master running, and does this --config-dir or --root-dir belong to it?";
+
+const noBytes = new Uint8Array(0);
 
 interface Asked {
   readonly cmd: LocalCommand;
@@ -115,15 +118,17 @@ export class LocalClient {
     const channel = await connectSubscriber(`ipc://${masterSockets(this.#sockDir).events}`, {
       receiveHighWaterMark: limits.eventSubscriberBacklog,
       onError: () => undefined,
-      onMessage: ([tag, payload]) => {
-        if (tag === undefined || payload === undefined) return;
-        if (payload.length === 0) return ready();
-        const data = decode(payload, { depth: 64, nodes: limits.resultNodes }) as Record<string, unknown>;
-        onEvent({ tag: Buffer.from(tag).toString(), data });
+      onMessage: ([, ...frames]) => {
+        if (frames.length <= 1) return ready();
+        for (let at = 0; at + 1 < frames.length; at += 2) {
+          const [tag = noBytes, payload = noBytes] = [frames[at], frames[at + 1]];
+          const data = decode(payload, { depth: 64, nodes: limits.resultNodes }) as Record<string, unknown>;
+          onEvent({ tag: Buffer.from(tag).toString(), data });
+        }
       },
     });
     this.#subscribers.push(channel);
-    channel.subscribe(prefix);
+    channel.subscribe(eventChannel(prefix));
     await withDeadline(works, connectMs, () => undefined);
   }
 

@@ -39,7 +39,7 @@ const starting = 32;
 /** One that waits to be accepted must not keep the others from asking. */
 const patienceMs = 5000;
 
-/** Runs until `signal` aborts. @throws MsaltError `ERR_USAGE` for a pattern that gives no minion ids. */
+/** Runs until `signal` aborts. @throws MsaltError `ERR_USAGE` for a pattern that gives no ids, `ERR_INTERNAL` when all have ended. */
 export async function runPart(options: PartOptions, signal: AbortSignal): Promise<void> {
   const { share, config, dir, version, log, onReady } = options;
   setMaxListeners(0, signal);
@@ -95,6 +95,7 @@ export async function runPart(options: PartOptions, signal: AbortSignal): Promis
     running.push(start(n));
   }
   await Promise.all(running);
+  if (!signal.aborted) throw new MsaltError("ERR_INTERNAL", "none of its minions could go on");
 }
 
 /** @throws MsaltError `ERR_USAGE`. */

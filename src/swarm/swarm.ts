@@ -6,6 +6,7 @@ import { MsaltError } from "../errors.ts";
 import type { Log } from "../log/log.ts";
 import type { Share } from "./part.ts";
 import { idOf } from "./part.ts";
+import { fillGrains } from "./pattern.ts";
 
 export interface SwarmOptions extends Omit<Share, "first" | "end"> {
   readonly minions: number;
@@ -52,6 +53,7 @@ export async function runSwarm(
       hint: "put {n} where the number goes, such as 'web{n}'",
     });
   }
+  fillGrains(options.grains, first);
   const shares = sharesOf(options);
   checkDescriptors(Math.max(...shares.map(({ first, end }) => end - first)));
   log.info("starting", { minions, processes: shares.length });

@@ -223,7 +223,7 @@ export async function bindPublisher(
     readonly onSubscribe: (prefix: Uint8Array) => boolean;
     /** After an accepted subscription works: what is sent now arrives. */
     readonly onSubscribed: (prefix: Uint8Array) => void;
-    /** The last subscriber of an accepted prefix has gone or its connection broke. */
+    /** Called for each subscriber of an accepted prefix that has gone or whose connection broke. */
     readonly onUnsubscribed: (prefix: Uint8Array) => void;
   },
 ): Promise<Channel> {

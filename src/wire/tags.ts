@@ -17,3 +17,11 @@ export const tags = {
   job: (jid: Jid) => `salt/job/${jid}/` as const,
   presenceChange: "salt/presence/change",
 } as const;
+
+/**
+ * Under what `events.sock` is asked for all events whose tag begins with `prefix`, and sends them. It ends in a zero, which no
+ * tag has: so no channel is the beginning of another, and who listens to one is sent nothing of the others.
+ */
+export function eventChannel(prefix: string): Buffer {
+  return Buffer.from(`${prefix}\0`);
+}

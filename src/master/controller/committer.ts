@@ -6,16 +6,23 @@ interface Entry {
   readonly reject: (failure: unknown) => void;
 }
 
+/** What can wait a little is written so long after the commit before it, together with what has come meanwhile. */
+const gatherMs = 3;
+
 /**
- * Group commit: what arrives in one turn of the loop, or while a commit runs, becomes one transaction. A lone job commits in
- * the turn in which it came: a commit timer would cost seven times the latency. When a commit fails, nothing of it and
+ * Group commit: what arrives in one turn of the loop, or while a commit runs, becomes one transaction. Somebody waits for a
+ * job to be accepted, so it commits in the turn in which it came: a timer would cost seven times the latency. Answers of
+ * minions come in crowds, and wait for each other where one has just been written. When a commit fails, nothing of it and
  * nothing queued behind it was written: what was decided on top of it would not be true.
  */
 export class Committer {
   readonly #store: JobStore;
   readonly #onFailure: () => Promise<void>;
   #queue: Entry[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #turn: NodeJS.Immediate | undefined;
   #running: Promise<void> | undefined;
+  #last = Number.NEGATIVE_INFINITY;
 
   /** @param onFailure makes memory equal the store again; new writes wait for it */
   constructor(store: JobStore, onFailure: () => Promise<void>) {
@@ -23,21 +30,34 @@ export class Committer {
     this.#onFailure = onFailure;
   }
 
-  get waiting(): number {
-    return this.#queue.length;
-  }
-
-  /** Resolves when the writes are synced. @throws MsaltError `ERR_STORE` or `ERR_DISK_FULL`; nothing was written then. */
-  commit(writes: readonly Write[]): Promise<void> {
+  /**
+   * Resolves when the writes are synced. `soon` lets them wait for others for a few milliseconds.
+   * @throws MsaltError `ERR_STORE` or `ERR_DISK_FULL`; nothing was written then.
+   */
+  commit(writes: readonly Write[], when: "now" | "soon" = "now"): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ writes, resolve, reject });
-      this.#running ??= new Promise<void>((go) => setImmediate(go)).then(() => this.#drain());
+      const wait = when === "now" ? 0 : this.#last + gatherMs - performance.now();
+      if (this.#running !== undefined || this.#turn !== undefined) return;
+      if (wait > 0) this.#timer ??= setTimeout(() => this.#begin(), wait);
+      else this.#turn = setImmediate(() => this.#begin());
     });
   }
 
   /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
+    while (this.#queue.length > 0 || this.#running !== undefined) {
+      if (this.#running === undefined) this.#begin();
+      await this.#running;
+    }
+  }
+
+  #begin(): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#turn);
+    this.#timer = undefined;
+    this.#turn = undefined;
+    this.#running ??= this.#drain();
   }
 
   async #drain(): Promise<void> {
@@ -53,6 +73,7 @@ export class Committer {
         await this.#onFailure();
         for (const { reject } of lost) reject(failure);
       }
+      this.#last = performance.now();
     }
     this.#running = undefined;
   }

@@ -7,14 +7,13 @@ import type { MasterConfig } from "../../config/master.ts";
 import { loadOwnRecord, loadSecret } from "../../crypto/keystore.ts";
 import { Signer, formatFingerprint, fingerprintOf, randomBytes } from "../../crypto/primitives.ts";
 import { MsaltError, messageOf } from "../../errors.ts";
-import { EventBus, encodeEvent } from "../../event/bus.ts";
+import { EventBus } from "../../event/bus.ts";
 import { type Running, tell } from "../../lib/child.ts";
 import { masterSockets } from "../../lib/sockets.ts";
 import { steadyClock } from "../../lib/steady-clock.ts";
 import type { Log } from "../../log/log.ts";
 import type { JobStore, MinionRow } from "../../store/job-store.ts";
 import { openSqliteStore } from "../../store/sqlite.ts";
-import { bindPublisher } from "../../transport/channel.ts";
 import { encodeKeyRecord } from "../../wire/key-record.ts";
 import { type KeyId, type MinionId, timeOf } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
@@ -28,6 +27,7 @@ import { listenLocal } from "./local-server.ts";
 import { localHandlers } from "./local-commands.ts";
 import { MinionCommands } from "./minion-commands.ts";
 import { Orders } from "./orders.ts";
+import { Outlet } from "./outlet.ts";
 import { Peers } from "./peers.ts";
 import { PillarFiles } from "./pillar-files.ts";
 import { Pillars } from "./pillars.ts";
@@ -93,7 +93,11 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     toPublisher: (message) => fronts.toPublisher(message),
   });
   await jobs.load();
-  const hasRoom = (share: number): boolean => freeShare(config.dataDir) > share;
+  let disk = { free: 1, at: Number.NEGATIVE_INFINITY };
+  const hasRoom = (share: number): boolean => {
+    if (disk.at < performance.now() - tickMs) disk = { free: freeShare(config.dataDir), at: performance.now() };
+    return disk.free > share;
+  };
   const output = new LiveOutput({
     dir: `${config.dataDir}/live`,
     now,
@@ -175,15 +179,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     void settled.finally(() => pending.delete(settled));
   }
 
-  const events = await bindPublisher(`ipc://${sockets.events}`, {
-    sendHighWaterMark: limits.eventSubscriberBacklog,
-    onError: (failure) => log.warn("event bus", { failure: messageOf(failure) }),
-    onSubscribe: () => true,
-    // Says to a follower that from here on it misses nothing.
-    onSubscribed: (prefix) => void events.send([prefix, new Uint8Array(0)]),
-    onUnsubscribed: () => undefined,
-  });
-  bus.on("event", (event) => void events.send([Buffer.from(event.tag), encodeEvent(event)]));
+  const events = await Outlet.bind(sockets.events, bus, log);
 
   const local = await listenLocal({
     socket: sockets.local,

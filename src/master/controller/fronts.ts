@@ -8,6 +8,7 @@ import { encode } from "../../wire/codec.ts";
 import { type FromFront, type FrontRole, type KeyUpdate, type ToFront, parseFromFront } from "../../wire/front.ts";
 import { limits } from "../../wire/limits.ts";
 import { messageOf } from "../../errors.ts";
+import { Gather } from "../../lib/gather.ts";
 
 interface Front {
   readonly epoch: string;
@@ -16,6 +17,7 @@ interface Front {
   known: boolean;
 }
 
+type Answer = Extract<ToFront, { is: "replies" }>["replies"][number] & { readonly front: Front };
 type Handled = Exclude<FromFront, { is: "hello" } | { is: "ack" }>;
 
 export interface FrontsOptions {
@@ -38,6 +40,7 @@ export class Fronts {
   /** What came from epochs that the supervisor has not named yet: after a restart fronts may be quicker than its list. */
   #early: (readonly Uint8Array[])[] = [];
   readonly #acks = new Map<number, { missing: Set<string>; done: () => void }>();
+  readonly #replies = new Gather<Answer>(0, (answers) => this.#reply(answers));
   #count = 0;
 
   private constructor(options: FrontsOptions, channel: Channel) {
@@ -91,7 +94,21 @@ export class Fronts {
       return;
     }
     if (!mayRole[message.is].includes(front.role)) return;
-    this.#options.onMessage(message, (reply) => this.#send(front, reply));
+    this.#options.onMessage(message, (reply) => {
+      if (reply.is === "replies") reply.replies.forEach((each) => this.#replies.add({ front, ...each }));
+      else this.#send(front, reply);
+    });
+  }
+
+  /** One message for each worker, however many of its minions are answered in this turn of the loop. */
+  #reply(answers: readonly Answer[]): void {
+    const byFront = new Map<Front, Omit<Answer, "front">[]>();
+    for (const { front, ...answer } of answers) {
+      const replies = byFront.get(front) ?? [];
+      byFront.set(front, replies);
+      replies.push(answer);
+    }
+    for (const [front, replies] of byFront) this.#send(front, { is: "replies", replies });
   }
 
   /** Tells every front process of changed keys; resolves when all that live have applied them. */

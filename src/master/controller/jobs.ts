@@ -51,6 +51,8 @@ interface Change {
   readonly at: number;
   readonly stop?: Stop;
   readonly announce?: () => void;
+  /** Nobody waits for just this: it may be written together with others. */
+  readonly soon?: true;
 }
 
 export class Jobs {
@@ -183,7 +185,7 @@ export class Jobs {
     if (!open.targets.has(id)) return false;
     const target = this.#apply(open, id, { is: "started", at: this.#options.now() });
     if (target === undefined) return true;
-    await this.#options.committer.commit(rowsOf(jid, [target]));
+    await this.#options.committer.commit(rowsOf(jid, [target]), "soon");
     const { fun, tgt, tgtType, user } = open.job;
     this.#announcer.fire(open, tags.jobStart(jid, id), { id, jid, fun, tgt, tgt_type: tgtType, user });
     return true;
@@ -207,6 +209,7 @@ export class Jobs {
       moved: [next],
       at,
       announce: () => this.#announcer.returned(open, next, ret),
+      soon: true,
     });
     return true;
   }
@@ -377,7 +380,7 @@ export class Jobs {
    * Writes what has moved, and what follows from it, in one commit; then announces it (`announce` first) and carries on: a
    * new stop, the end, or the next of a batch.
    */
-  async #settle(open: OpenJob, { moved, at, announce, ...change }: Change): Promise<void> {
+  async #settle(open: OpenJob, { moved, at, announce, soon, ...change }: Change): Promise<void> {
     const { jid } = open.job;
     const spent = open.spent(at);
     const skipped = spent === undefined ? [] : this.#halt(open, spent);
@@ -385,7 +388,7 @@ export class Jobs {
     const writes = rowsOf(jid, [...moved, ...skipped]);
     if (stop !== undefined) writes.push({ kind: "stop", jid, stop });
     if (open.openCount === 0) writes.push({ kind: "end", jid, at });
-    await this.#options.committer.commit(writes);
+    await this.#options.committer.commit(writes, soon === true ? "soon" : "now");
     announce?.();
     if (stop !== undefined) {
       this.#announcer.fire(open, tags.jobStop(jid), { jid, reason: stop.reason });

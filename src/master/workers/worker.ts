@@ -9,6 +9,7 @@ import { loadOwnRecord, loadSecret } from "../../crypto/keystore.ts";
 import { keyIdOf, sharedKey } from "../../crypto/primitives.ts";
 import { MsaltError, messageOf } from "../../errors.ts";
 import type { Running } from "../../lib/child.ts";
+import { Gather } from "../../lib/gather.ts";
 import { masterSockets } from "../../lib/sockets.ts";
 import type { Log } from "../../log/log.ts";
 import { connectDealer } from "../../transport/channel.ts";
@@ -39,6 +40,8 @@ interface Waiting {
 
 /** Requests whose answer never came (a controller restart) are forgotten after this; the minion asks again. */
 const abandonedMs = 30_000;
+/** A message to the controller costs as much as the rest of a request, so those that come close together share one. */
+const gatherMs = 1;
 
 export async function startWorker(config: MasterConfig, epoch: string, log: Log): Promise<Running> {
   const secret = loadSecret(config.pkiDir, "master", "box");
@@ -60,18 +63,16 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
     received: `${config.dataDir}/minions`,
     maxBytes: config.receivedMaxBytes,
   };
-  let calls: MinionCall[] = [];
   let count = 0;
 
-  const flush = (): void => {
-    for (let at = 0; at < calls.length; at += 500) {
-      const batch = calls.slice(at, at + 500);
+  const calls = new Gather<MinionCall>(gatherMs, (all) => {
+    for (let at = 0; at < all.length; at += 500) {
+      const batch = all.slice(at, at + 500);
       void link.say({ is: "calls", calls: batch } satisfies FromFront).then((taken) => {
         if (!taken) sendAway(batch.map(({ n }) => n));
       });
     }
-    calls = [];
-  };
+  });
   /** The controller is away: whoever waits for it is told to come back soon, instead of waiting in vain. */
   const sendAway = (numbers: Iterable<number>): void => {
     for (const n of numbers) {
@@ -127,9 +128,8 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
     const n = (count += 1);
     const fill = fillOf(call.cmd, call.load, peer.id, files);
     waiting.set(n, { routingId, inner, peer, since: performance.now(), fill });
-    if (calls.length === 0) setImmediate(flush);
     const { bootId, counter } = inner;
-    calls.push({ n, keyId: outer.sender, bootId, counter, size: inner.body.length, ...call });
+    calls.add({ n, keyId: outer.sender, bootId, counter, size: inner.body.length, ...call });
   };
 
   const link = await FrontLink.connect({

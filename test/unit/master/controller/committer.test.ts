@@ -28,6 +28,22 @@ describe("Committer", () => {
     expect(batches).toEqual([3, 4]);
   });
 
+  it("lets what may wait be written together where something has just been written, but nobody who waits for it", async () => {
+    const batches: number[] = [];
+    const { committer } = kit(async (batch) => void batches.push(batch.length));
+    await committer.commit([write(1)], "soon");
+    const soon = [2, 3].map((n) => committer.commit([write(n)], "soon"));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(batches).toEqual([1]);
+    await Promise.all([committer.commit([write(4)]), ...soon]);
+    expect(batches).toEqual([1, 3]);
+    await committer.commit([write(5)], "soon");
+    const last = committer.commit([write(6)], "soon");
+    await committer.idle();
+    await last;
+    expect(batches).toEqual([1, 3, 1, 1]);
+  });
+
   it("P1: resolves only after the store has it", async () => {
     let release = (): void => undefined;
     const { committer } = kit(() => new Promise<void>((resolve) => (release = resolve)));

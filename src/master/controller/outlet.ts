@@ -1,0 +1,60 @@
+/** The event bus on `events.sock`: what is said in the controller reaches whoever listens, and costs nothing where nobody does. */
+import { messageOf } from "../../errors.ts";
+import { type Event, type EventBus, encodeEvent } from "../../event/bus.ts";
+import { Gather } from "../../lib/gather.ts";
+import type { Log } from "../../log/log.ts";
+import { bindPublisher } from "../../transport/channel.ts";
+import { limits } from "../../wire/limits.ts";
+import { eventChannel } from "../../wire/tags.ts";
+
+export class Outlet {
+  /** How many listen to tags that begin so. */
+  readonly #listeners = new Map<string, number>();
+  readonly #send: (frames: Uint8Array[]) => void;
+  readonly #events = new Gather<Event>(0, (events) => this.#publish(events));
+
+  constructor(send: (frames: Uint8Array[]) => void) {
+    this.#send = send;
+  }
+
+  /** Sends what `bus` says from now on. */
+  static async bind(socket: string, bus: EventBus, log: Log): Promise<{ close(): void }> {
+    const outlet: Outlet = new Outlet((frames) => void channel.send(frames));
+    const channel = await bindPublisher(`ipc://${socket}`, {
+      sendHighWaterMark: limits.eventSubscriberBacklog,
+      onError: (failure) => log.warn("event bus", { failure: messageOf(failure) }),
+      onSubscribe: (topic) => topic.at(-1) === 0,
+      onSubscribed: (topic) => outlet.listen(topic, 1),
+      onUnsubscribed: (topic) => outlet.listen(topic, -1),
+    });
+    bus.on("event", (event) => outlet.add(event));
+    return channel;
+  }
+
+  /** One listener of a channel more, who is told that it misses nothing from here on, or one less. */
+  listen(topic: Uint8Array, change: 1 | -1): void {
+    const prefix = Buffer.from(topic.subarray(0, -1)).toString();
+    const count = (this.#listeners.get(prefix) ?? 0) + change;
+    if (count > 0) this.#listeners.set(prefix, count);
+    else this.#listeners.delete(prefix);
+    if (change > 0) this.#send([topic, new Uint8Array(0)]);
+  }
+
+  add(event: Event): void {
+    if (this.#listeners.size > 0) this.#events.add(event);
+  }
+
+  #publish(events: readonly Event[]): void {
+    const encoded = new Map<Event, Uint8Array>();
+    for (const prefix of this.#listeners.keys()) {
+      const frames: Uint8Array[] = [];
+      for (const event of events) {
+        if (!event.tag.startsWith(prefix)) continue;
+        const payload = encoded.get(event) ?? encodeEvent(event);
+        encoded.set(event, payload);
+        frames.push(Buffer.from(event.tag), payload);
+      }
+      if (frames.length > 0) this.#send([eventChannel(prefix), ...frames]);
+    }
+  }
+}

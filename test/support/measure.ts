@@ -1,0 +1,66 @@
+/** What processes use, read from /proc. */
+import { readFileSync, readdirSync } from "node:fs";
+import { commandOf } from "./bus.ts";
+
+export interface Sample {
+  /** Milliseconds since the first sample. */
+  readonly at: number;
+  /** KiB. */
+  readonly rss: number;
+  readonly descriptors: number;
+}
+
+/** Takes samples of a set of processes, by what each one is. */
+export class Measure {
+  readonly #samples = new Map<string, Sample[]>();
+  readonly #started = performance.now();
+
+  take(pids: readonly number[]): void {
+    for (const pid of pids) {
+      try {
+        const rss = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+        const descriptors = readdirSync(`/proc/${pid}/fd`).length;
+        const name = `${/([\w-]+)\.js/.exec(commandOf(pid))?.[1] ?? "process"} ${pid}`;
+        const samples = this.#samples.get(name) ?? [];
+        this.#samples.set(name, samples);
+        samples.push({ at: performance.now() - this.#started, rss, descriptors });
+      } catch {
+        // It has just ended.
+      }
+    }
+  }
+
+  /** Growth of each process's memory after `warmUpMs`, in KiB per 10 minutes, and its descriptors, least and most. */
+  growth(warmUpMs: number): { name: string; kibPer10Min: number; rssKib: number; descriptors: [number, number] }[] {
+    return [...this.#samples].flatMap(([name, all]) => {
+      const samples = all.filter(({ at }) => at >= warmUpMs);
+      const last = samples.at(-1);
+      if (last === undefined || samples.length < 3) return [];
+      const counts = samples.map(({ descriptors }) => descriptors);
+      return [
+        {
+          name,
+          kibPer10Min: Math.round(slope(samples) * 600_000),
+          rssKib: last.rss,
+          descriptors: [Math.min(...counts), Math.max(...counts)],
+        },
+      ];
+    });
+  }
+}
+
+/** KiB per millisecond: the median of the slopes between all pairs, so that one collection of garbage decides nothing (Theil–Sen). */
+function slope(samples: readonly Sample[]): number {
+  const slopes = samples.flatMap((a, n) => samples.slice(n + 1).map((b) => (b.rss - a.rss) / (b.at - a.at)));
+  return slopes.toSorted((a, b) => a - b)[slopes.length >> 1] ?? 0;
+}
+
+/** A process and all that it started. */
+export function treeOf(pid: number): number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean);
+    return [pid, ...children.flatMap((child) => treeOf(Number(child)))];
+  } catch {
+    return [];
+  }
+}
