@@ -26,8 +26,15 @@ function publicKey(crv: Curve, raw: Uint8Array): KeyObject {
   return createPublicKey({ key: { kty: "OKP", crv, x: b64(raw) }, format: "jwk" });
 }
 
-function privateKey(crv: Curve, secret: Uint8Array, raw: Uint8Array): KeyObject {
-  return createPrivateKey({ key: { kty: "OKP", crv, d: b64(secret), x: b64(raw) }, format: "jwk" });
+/** The public half in a JWK is asked for and not looked at; tests hold what comes of it against tweetnacl. */
+const anyPublic = b64(new Uint8Array(32));
+
+function privateKey(crv: Curve, secret: Uint8Array): KeyObject {
+  return createPrivateKey({ key: { kty: "OKP", crv, d: b64(secret), x: anyPublic }, format: "jwk" });
+}
+
+function publicHalf(key: KeyObject): Uint8Array {
+  return Uint8Array.from(Buffer.from(createPublicKey(key).export({ format: "jwk" }).x ?? "", "base64url"));
 }
 
 /** Signs with one Ed25519 key; keep it, importing the key costs more than a signature. */
@@ -37,8 +44,8 @@ export class Signer {
 
   /** @param seed 32 bytes */
   constructor(seed: Uint8Array) {
-    this.publicKey = nacl.sign.keyPair.fromSeed(seed).publicKey;
-    this.#key = privateKey("Ed25519", seed, this.publicKey);
+    this.#key = privateKey("Ed25519", seed);
+    this.publicKey = publicHalf(this.#key);
   }
 
   /** 64 bytes. */
@@ -96,9 +103,8 @@ export function isUsableX25519(raw: Uint8Array): boolean {
  */
 export function sharedKey(secret: Uint8Array, peer: Uint8Array): Uint8Array {
   try {
-    const own = nacl.scalarMult.base(secret);
     const point = diffieHellman({
-      privateKey: privateKey("X25519", secret, own),
+      privateKey: privateKey("X25519", secret),
       publicKey: publicKey("X25519", peer),
     });
     if (point.every((byte) => byte === 0)) throw new Error("zero point");
@@ -117,7 +123,7 @@ const { lowlevel } = nacl as unknown as {
 const sigma = Buffer.from("expand 32-byte k", "ascii");
 
 export function x25519Public(secret: Uint8Array): Uint8Array {
-  return nacl.scalarMult.base(secret);
+  return publicHalf(privateKey("X25519", secret));
 }
 
 /** Seals with a shared or secret key; used for boxes (after `sharedKey`) and secretboxes alike. */
@@ -134,10 +140,17 @@ export function randomBytes(size: number): Uint8Array {
   return randomFillSync(new Uint8Array(size));
 }
 
+/** Random bytes for nonces, fetched many at a time: one call costs more than the box itself. None is used twice. */
+const pool = { bytes: Buffer.alloc(4096), at: 4096 };
+
 /** 24 bytes: 16 random ones, then the clock in microseconds, so that a cloned process state cannot repeat one (W5). */
 export function freshNonce(): Uint8Array {
   const nonce = Buffer.alloc(24);
-  randomFillSync(nonce, 0, 16);
+  if (pool.at === pool.bytes.length) {
+    randomFillSync(pool.bytes);
+    pool.at = 0;
+  }
+  pool.bytes.copy(nonce, 0, pool.at, (pool.at += 16));
   nonce.writeBigUInt64BE(BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)), 16);
   return nonce;
 }

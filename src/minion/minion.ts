@@ -39,7 +39,7 @@ const failuresBeforeEnrolment = 1;
 const dayMs = 86_400_000;
 
 /** What differs where many minions share one machine and one process; all else is as everywhere. */
-export interface Emulation {
+interface Emulation {
   readonly functions: ReadonlyMap<string, AnyFunction>;
   /** The facts of the machine, gathered once for all. */
   readonly grains: Readonly<Record<string, unknown>>;

@@ -34,7 +34,7 @@ export type FromPart = { readonly ready: true } | { readonly fatal: string };
 export const partVariable = "MSALT_SWARM_PART";
 
 /** Two connections, their queues' event descriptors and the monitor's, and the ledger. */
-export const descriptorsPerMinion = 8;
+const descriptorsPerMinion = 8;
 const descriptorsOfProcess = 100;
 const perProcess = 250;
 const sayMs = 5000;

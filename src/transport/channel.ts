@@ -159,6 +159,15 @@ function settings(options: ChannelOptions): Record<string, unknown> {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
+/**
+ * ZMQ_IN_BATCH_SIZE (101) and ZMQ_OUT_BATCH_SIZE (102): each connection holds a buffer of this size each way, and 8 KiB twice
+ * for each of thousands of minions is most of what they cost. Larger messages have memory of their own.
+ */
+function useSmallBuffers(socket: AnySocket): void {
+  const raw = socket as unknown as { setInt32Option(option: number, value: number): void };
+  for (const option of [101, 102]) raw.setInt32Option(option, 1024);
+}
+
 /** @throws MsaltError `ERR_PORT_IN_USE` or `ERR_SOCKET_PATH`. */
 async function bind(socket: AnySocket, endpoint: string): Promise<void> {
   checkIpcPath(endpoint);
@@ -229,6 +238,7 @@ export async function bindPublisher(
 ): Promise<Channel> {
   const { XPublisher } = await load();
   const socket = new XPublisher({ ...settings(options), sendTimeout: 0, manual: true, verbosity: "allSubsUnsubs" });
+  useSmallBuffers(socket);
   await bind(socket, endpoint);
   // ZMQ_XPUB_MANUAL: option 6 (ZMQ_SUBSCRIBE) grants a prefix to the peer whose message was read last, 7 takes it away.
   const grant = socket as unknown as { setStringOption(option: number, value: Buffer): void };
@@ -286,6 +296,7 @@ export async function runProxy(
 ): Promise<number> {
   const { Router, Dealer, Proxy } = await load();
   const router = new Router(settings(front.options));
+  useSmallBuffers(router);
   const dealer = new Dealer({
     linger: 0,
     sendHighWaterMark: back.highWaterMark,

@@ -99,9 +99,16 @@ export function parseOrder(bytes: Uint8Array): Order {
 
 /** The bytes under a target's signature: label ‖ SHA-256 of the encoded order ‖ key id of the one minion it is for (W3). */
 export function orderSignedBytes(order: Uint8Array, minionKeyId: Uint8Array): Uint8Array {
-  return Buffer.concat([
-    Buffer.from("msalt order v1\0", "ascii"),
-    createHash("sha256").update(order).digest(),
-    minionKeyId,
-  ]);
+  return digestSignedBytes(orderDigest(order), minionKeyId);
 }
+
+export function orderDigest(order: Uint8Array): Uint8Array {
+  return createHash("sha256").update(order).digest();
+}
+
+/** {@link orderSignedBytes}, for an order that goes to many. */
+export function digestSignedBytes(digest: Uint8Array, minionKeyId: Uint8Array): Uint8Array {
+  return Buffer.concat([label, digest, minionKeyId]);
+}
+
+const label = Buffer.from("msalt order v1\0", "ascii");

@@ -67,7 +67,7 @@ it(
     const pids = (): number[] => [bus.master?.pid ?? 0, swarm.pid, ...followers.map(({ pid }) => pid)].flatMap(treeOf);
     const measure = new Measure();
     const sampling = setInterval(() => measure.take(pids()), ms / 100);
-    const before = pids().toSorted();
+    const before = pids().toSorted((a, b) => a - b);
     const jobs = new Map<Jid, Order>();
     const lost: string[] = [];
     let checked = 0;
@@ -102,7 +102,7 @@ it(
       const [oldest] = jobs.keys();
       if (jobs.size > 20 && oldest !== undefined) await check(oldest);
     }
-    for (const jid of [...jobs.keys()]) await check(jid);
+    for (const jid of jobs.keys()) await check(jid);
     clearInterval(sampling);
 
     const growth = measure.growth(warmUpMs);
@@ -114,7 +114,7 @@ it(
     );
     expect(lost).toEqual([]);
     expect(events).toBeGreaterThan(checked * 3);
-    expect(pids().toSorted()).toEqual(before);
+    expect(pids().toSorted((a, b) => a - b)).toEqual(before);
     expect(growth.length).toBe(before.length);
     for (const { name, descriptors } of growth) {
       // A link that is made anew has its old sockets for a moment.

@@ -62,13 +62,15 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     new Map(
       [...keyring.accepted()].map(([keyId, { id }]) => [id, keyId] as const).toSorted(([a], [b]) => (a < b ? -1 : 1)),
     );
-  let accepted = acceptedIds();
+  let sorted: ReadonlyMap<MinionId, KeyId> | undefined;
+  /** Made anew when it is asked for, not for each key of a crowd that enrols. */
+  const accepted = (): ReadonlyMap<MinionId, KeyId> => (sorted ??= acceptedIds());
   const presence = new Presence(now, ({ id }, connected) => {
     fire(tags.presenceChange, { new: connected ? [id] : [], lost: connected ? [] : [id] });
     if (connected) jobs.connected(id);
   });
   const rows = new Map(minions.map((row) => [row.id, row]));
-  for (const [id, keyId] of accepted) {
+  for (const [id, keyId] of accepted()) {
     const link = presence.of(id, keyId, rows.get(id));
     link.grains = await store.grains(id);
     link.mine = await store.mine(id);
@@ -89,7 +91,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     log,
     nodegroups: config.nodegroups,
     withPillar: (candidates) => pillars.withPillar(candidates),
-    accepted: () => accepted,
+    accepted,
     toPublisher: (message) => fronts.toPublisher(message),
   });
   await jobs.load();
@@ -156,7 +158,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
   keyring.onChange((change: KeyChange) => {
     const { id, act, keyId, record } = change;
     const byOperator = act === "accept" || act === "reject" || act === "delete";
-    accepted = acceptedIds();
+    sorted = undefined;
     if (act === "accept") {
       presence.of(id, keyId);
       follow(fronts.updateKeys({ add: [{ keyId, id, box: record.box, curve: record.curve }], remove: [] }));
@@ -167,7 +169,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
         follow(jobs.abandon(id, `the key of this minion was ${act === "delete" ? "deleted" : "rejected"}`));
       }
       follow(fronts.updateKeys({ add: [], remove: [keyId] }));
-      if (act === "delete" && !accepted.has(id)) follow(committer.commit([{ kind: "forget", id }]));
+      if (act === "delete" && !accepted().has(id)) follow(committer.commit([{ kind: "forget", id }]));
     }
     const done = { accept: "accepted", reject: "rejected", delete: "delete", pend: "pend", denied: "denied" } as const;
     if (byOperator) fire(tags.key, { id, act, status: done[act], result: true });
@@ -194,7 +196,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
       fire,
       output,
       ownFingerprint: formatFingerprint(fingerprintOf(masterRecord.sign)),
-      accepted: () => accepted,
+      accepted,
       committed: () => committer.commit([]).catch(() => undefined),
       keysSettled: async () => void (await Promise.all(pending)),
       checkDisk: () => {

@@ -5,11 +5,16 @@ import type { Target } from "../../job/types.ts";
 import { encode } from "../../wire/codec.ts";
 import type { KeyId } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
-import { type Order, orderSignedBytes } from "../../wire/publication.ts";
+import { type Order, digestSignedBytes, orderDigest } from "../../wire/publication.ts";
 
 /** What is to be said to a target now; pure but for a cache of the encoded bytes. */
 export class Orders {
   readonly #signer: Signer;
+  /** Of the order signed last: it goes to many. */
+  #digest: { readonly order: Uint8Array | undefined; readonly bytes: Uint8Array } = {
+    order: undefined,
+    bytes: new Uint8Array(0),
+  };
   readonly #encoded = new WeakMap<OpenJob, { readonly name: string; readonly bytes: Uint8Array }>();
 
   constructor(signer: Signer) {
@@ -34,7 +39,8 @@ export class Orders {
 
   /** For one minion alone. */
   sign(order: Uint8Array, keyId: KeyId): Uint8Array {
-    return this.#signer.sign(orderSignedBytes(order, Buffer.from(keyId, "hex")));
+    if (this.#digest.order !== order) this.#digest = { order, bytes: orderDigest(order) };
+    return this.#signer.sign(digestSignedBytes(this.#digest.bytes, Buffer.from(keyId, "hex")));
   }
 
   #once(open: OpenJob, name: string, make: () => Order): Uint8Array {
