@@ -71,7 +71,7 @@ export class Link {
     const common = {
       onError,
       curve: { side: "client", secretKey: keys.curve, publicKey: record.curve, serverKey: master.curve },
-      heartbeat: { intervalMs: limits.zmtpHeartbeatMs, timeoutMs: limits.zmtpHeartbeatTimeoutMs },
+      keepAlive: true,
       reconnectMs: { min: 100, max: 2000 },
     } as const;
     link.#requests = await connectDealer(`tcp://${host}:${options.requestPort}`, {

@@ -18,8 +18,6 @@ export const limits = {
   outputSpoolBytes: 1024 * 1_048_576,
   receiveHighWaterMark: 16,
   handshakeMs: 5000,
-  zmtpHeartbeatMs: 10_000,
-  zmtpHeartbeatTimeoutMs: 30_000,
   /** Structural pre-scan of anything a peer sent. */
   depth: 16,
   nodes: 20_000,

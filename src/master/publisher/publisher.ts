@@ -59,7 +59,7 @@ export async function startPublisher(config: MasterConfig, epoch: string, log: L
     curve: { side: "server", secretKey: loadSecret(config.pkiDir, "master", "curve") },
     maxMessageBytes: limits.subscriptionBytes,
     handshakeMs: limits.handshakeMs,
-    heartbeat: { intervalMs: limits.zmtpHeartbeatMs, timeoutMs: limits.zmtpHeartbeatTimeoutMs },
+    keepAlive: true,
     onSubscribe: (prefix) => prefix.length === 16 && byTopic.has(hex(prefix)),
     onSubscribed: (prefix) => {
       const session = byTopic.get(hex(prefix));

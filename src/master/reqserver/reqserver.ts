@@ -59,7 +59,7 @@ export async function startReqserver(config: MasterConfig, epoch: string, log: L
         maxMessageBytes: limits.requestBytes,
         receiveHighWaterMark: limits.receiveHighWaterMark,
         handshakeMs: limits.handshakeMs,
-        heartbeat: { intervalMs: limits.zmtpHeartbeatMs, timeoutMs: limits.zmtpHeartbeatTimeoutMs },
+        keepAlive: true,
       },
     },
     { endpoint: `ipc://${masterSockets(config.sockDir).workers}`, highWaterMark: 64 },
