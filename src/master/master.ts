@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import type { MasterConfig } from "../config/master.ts";
 import { MsaltError, type ErrorCode } from "../errors.ts";
 import { type ChildSettings, type FromChild, type ToChild, childSettingsVariable } from "../lib/child.ts";
+import { smallHeap } from "../lib/small-heap.ts";
 import type { Log } from "../log/log.ts";
 import { limits } from "../wire/limits.ts";
 
@@ -100,7 +101,7 @@ export class Supervisor {
       number: slot.number,
     };
     const spawned = fork(`${scripts}/master-${slot.role}.js`, [], {
-      execArgv: ["--disallow-code-generation-from-strings"],
+      execArgv: ["--disallow-code-generation-from-strings", ...smallHeap],
       env: { ...env, UV_THREADPOOL_SIZE: "8", MALLOC_ARENA_MAX: "1", [childSettingsVariable]: JSON.stringify(child) },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });

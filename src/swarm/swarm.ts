@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { MsaltError } from "../errors.ts";
+import { smallHeap } from "../lib/small-heap.ts";
 import type { Log } from "../log/log.ts";
 import type { Share } from "./part.ts";
 import { idOf } from "./part.ts";
@@ -65,6 +66,7 @@ export async function runSwarm(
   const parts = shares.map((share) => {
     const settings: PartSettings = { share, settings: options.settings };
     const child = fork(script, [], {
+      execArgv: [...smallHeap],
       env: {
         ...process.env,
         UV_THREADPOOL_SIZE: "16",

@@ -162,6 +162,8 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
     onError: (failure) => log.warn("request failed", { failure: messageOf(failure) }),
     reconnectMs: { min: 20, max: 200 },
     receiveHighWaterMark: 64,
+    // The answers to all that the controller may hold at once: one that is dropped costs its minion 10 s.
+    sendHighWaterMark: limits.controllerQueue,
   });
   const sweep = setInterval(() => {
     const old = performance.now() - abandonedMs;
