@@ -35,10 +35,10 @@ class Daemon {
   }
 
   /** Its output up to and with `text`. */
-  async says(text: string): Promise<string> {
+  async says(text: string, timeoutMs = readyMs): Promise<string> {
     await new Promise<void>((resolve, reject) => {
       const fail = (why: string): void => reject(new Error(`expected "${text}", but ${why}:\n${this.text}`));
-      const timer = setTimeout(fail, readyMs, `it has not come in ${readyMs / 1000} s`);
+      const timer = setTimeout(fail, timeoutMs, `it has not come in ${timeoutMs / 1000} s`);
       const look = (): void => {
         if (!this.text.includes(text)) return;
         clearTimeout(timer);
@@ -103,6 +103,8 @@ export class Bed implements AsyncDisposable {
       "interface: 127.0.0.1",
       ...Object.entries(this.ports).map(([name, port]) => `${name}: ${port}`),
       "auto_accept: true",
+      // Of all minions here, which have one address.
+      "enroll_rate: 100000",
       "log_level: warning",
     ]);
     this.#master = new Daemon("msalt-master", ["--root-dir", this.masterRoot]);
@@ -140,6 +142,17 @@ export class Bed implements AsyncDisposable {
     this.#minions.delete(id);
   }
 
+  /** So many emulated minions, which are the product's own, all connected when it resolves. */
+  async startSwarm(count: number): Promise<void> {
+    const { publish_port, ret_port, enroll_port } = this.ports;
+    const ports = ["--publish-port", publish_port, "--master-port", ret_port, "--enroll-port", enroll_port];
+    const who = ["--minions", count, "--id", "web{n}", "--master", "127.0.0.1"];
+    const words = ["--root-dir", join(this.#root, "swarm"), ...who, ...ports];
+    const swarm = new Daemon("msalt-swarm", words.map(String));
+    this.#minions.set("swarm", swarm);
+    await swarm.says("msalt-swarm ready", 30_000 + count * 60);
+  }
+
   get minionPids(): number[] {
     return [...this.#minions.values()].map(({ pid }) => pid);
   }
@@ -173,6 +186,7 @@ export class Bed implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // The processes of a swarm end with it.
     await Promise.all([...this.#minions.values()].map((minion) => minion.stop("SIGKILL")));
     await this.stopMaster();
     rmSync(this.#root, { recursive: true, force: true });

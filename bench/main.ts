@@ -13,7 +13,7 @@ const usage = `npm run bench -- [--only GLOB] [--rounds N] [--no-salt] [--quick]
   --only GLOB   rows of these names (may be given several times): ${rows.map(({ name }) => name).join(", ")}
   --rounds N    samples of each figure (default: the row's own number)
   --no-salt     leave real Salt out
-  --quick       one round and small sizes: to see that it runs
+  --quick       one round and small sizes, no budgets: to see that it runs
   --json        the table as one JSON document
 `;
 

@@ -6,6 +6,7 @@ import { encode } from "../src/wire/codec.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { RawMasterCalls } from "./load/raw-master.ts";
 import type { RawMinionCalls } from "./load/raw-minions.ts";
 import { LoadProcess } from "./load-process.ts";
@@ -41,8 +42,9 @@ function frameSizes(): { readonly request: number; readonly reply: number; reado
 export interface RawBus {
   readonly minions: readonly LoadProcess<RawMinionCalls>[];
   readonly publisher: LoadProcess<RawMasterCalls> | undefined;
+  readonly masterPids: readonly number[];
   /** CPU of everything that stands for the master, so far. */
-  cpuMs(): number;
+  readonly cpuMs: () => number;
 }
 
 /** `connections` in all, spread over `processes`; `publications`: each also subscribes. */
@@ -77,6 +79,8 @@ export async function startRaw(
       }),
     ),
   );
+  const subscribed = async (): Promise<number> => (await publisher?.call("subscribed", undefined)) ?? connections;
+  while ((await subscribed()) < connections) await sleep(20);
   const pids = [proxy, ...workers, ...(publisher === undefined ? [] : [publisher])].map(({ pid }) => pid);
-  return { minions, publisher, cpuMs: () => pids.reduce((sum, pid) => sum + cpuMs(pid), 0) };
+  return { minions, publisher, masterPids: pids, cpuMs: () => pids.reduce((sum, pid) => sum + cpuMs(pid), 0) };
 }

@@ -116,7 +116,9 @@ export async function measure(
     );
   }
   const load = [before, loadavg()[0] ?? 0] as const;
-  return row.figures.map((figure) => lineOf(row.name, figure, { samples, missing, load }));
+  // Budgets are meant for the full size.
+  const figures = scale.quick ? row.figures.map(({ name, unit }) => ({ name, unit })) : row.figures;
+  return figures.map((figure) => lineOf(row.name, figure, { samples, missing, load }));
 }
 
 function lineOf(

@@ -14,7 +14,9 @@ export type RawMasterCalls = {
   worker: { load: { back: string; replyBytes: number }; answer: undefined };
   /** Gives the bound port. */
   publisher: { load: { secret: Uint8Array; frameBytes: number }; answer: number };
-  /** One frame to each topic that is subscribed. */
+  /** Topics that are subscribed. */
+  subscribed: { load: undefined; answer: number };
+  /** One frame to each of them. */
   publish: { load: undefined; answer: undefined };
 };
 
@@ -60,6 +62,7 @@ serveParent<RawMasterCalls>({
     });
     return publisher.boundPort;
   },
+  subscribed: async () => topics.size,
   publish: async () => {
     for (const frame of topics.values()) void publisher?.send([frame]);
     return undefined;

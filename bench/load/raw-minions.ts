@@ -14,13 +14,16 @@ export type RawMinionCalls = {
   };
   /** Every connection has `window` requests in flight until `each` of its requests have been answered. */
   flood: { load: { each: number; window: number }; answer: { startedAt: number; endedAt: number; cpuMs: number } };
-  /** Resolves when every connection has had a publication and a reply to the request it made then. */
+  /** Before a publication; `round` resolves when every connection has had it and a reply to the request it made then. */
+  arm: { load: undefined; answer: undefined };
   round: { load: undefined; answer: { endedAt: number; cpuMs: number } };
 };
 
 const onError = (failure: unknown): void => void process.stderr.write(`raw: ${String(failure)}\n`);
 const requests: Channel[] = [];
 let request: Uint8Array = new Uint8Array();
+let done: Promise<RawMinionCalls["round"]["answer"]> = Promise.reject(new Error("call arm first"));
+done.catch(() => undefined);
 /** What a reply does now. */
 let onReply = (_connection: number): void => undefined;
 
@@ -86,15 +89,16 @@ serveParent<RawMinionCalls>({
     });
     return { startedAt, endedAt: sharedNow(), cpuMs: ownCpuMs() - before };
   },
-  round: async () => {
+  arm: async () => {
     const before = ownCpuMs();
     let open = requests.length;
-    await new Promise<void>((resolve) => {
+    done = new Promise((resolve) => {
       onReply = () => {
         open -= 1;
-        if (open === 0) resolve();
+        if (open === 0) resolve({ endedAt: sharedNow(), cpuMs: ownCpuMs() - before });
       };
     });
-    return { endedAt: sharedNow(), cpuMs: ownCpuMs() - before };
+    return undefined;
   },
+  round: () => done,
 });
