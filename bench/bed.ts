@@ -13,6 +13,10 @@ const dist = join(process.cwd(), "dist");
 const readyMs = 60_000;
 const stopMs = 12_000;
 
+/** Over which so many emulated minions are spread: two cores, and no more descriptors than a process usually has. */
+export const swarmProcesses = (minions: number): number =>
+  Math.max(Math.min(2, Math.ceil(minions / 250)), Math.ceil(minions / 2000));
+
 export const roles = ["controller", "publisher", "reqserver", "worker", "supervisor"] as const;
 export type Role = (typeof roles)[number];
 
@@ -146,7 +150,7 @@ export class Bed implements AsyncDisposable {
   async startSwarm(count: number): Promise<void> {
     const { publish_port, ret_port, enroll_port } = this.ports;
     const ports = ["--publish-port", publish_port, "--master-port", ret_port, "--enroll-port", enroll_port];
-    const who = ["--minions", count, "--id", "web{n}", "--master", "127.0.0.1"];
+    const who = ["--minions", count, "--id", "web{n}", "--master", "127.0.0.1", "--processes", swarmProcesses(count)];
     const words = ["--root-dir", join(this.#root, "swarm"), ...who, ...ports];
     const swarm = new Daemon("msalt-swarm", words.map(String));
     this.#minions.set("swarm", swarm);
@@ -189,7 +193,8 @@ export class Bed implements AsyncDisposable {
     // The processes of a swarm end with it.
     await Promise.all([...this.#minions.values()].map((minion) => minion.stop("SIGKILL")));
     await this.stopMaster();
-    rmSync(this.#root, { recursive: true, force: true });
+    // The parts of a swarm may still be writing while they end.
+    rmSync(this.#root, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
 

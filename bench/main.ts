@@ -62,13 +62,19 @@ async function main(): Promise<number> {
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   const lines: Line[] = [];
   const about = head();
-  let cleanup = new Cleanup();
+  let stopped: Promise<void> | undefined;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => void cleanup[Symbol.asyncDispose]().finally(() => process.exit(130)));
+    process.once(signal, () => {
+      stopped = Cleanup.endAll();
+      void stopped.finally(() => process.exit(130));
+    });
   }
   for (const row of chosen) {
-    cleanup = new Cleanup();
+    const cleanup = new Cleanup();
     lines.push(...(await measure(row, { rounds: rounds ?? (scale.quick ? 1 : row.rounds), scale, cleanup, say })));
+    if (stopped === undefined) continue;
+    await stopped;
+    return 130;
   }
   process.stdout.write(values.json ? `${JSON.stringify({ ...about, lines }, undefined, 2)}\n` : asText(about, lines));
   return 0;

@@ -54,7 +54,24 @@ export interface Line {
 
 /** Ends what was started, the last first. Goes on when something does not end, and says so at the end. */
 export class Cleanup implements AsyncDisposable {
+  /** Those that have not run. */
+  static readonly #open = new Set<Cleanup>();
   readonly #steps: (() => Promise<void> | void)[] = [];
+  #done: Promise<void> | undefined;
+
+  static #over = false;
+
+  /** @throws when the run has been broken off: nothing is started any more. */
+  constructor() {
+    if (Cleanup.#over) throw new Error("broken off");
+    Cleanup.#open.add(this);
+  }
+
+  /** When the whole run is broken off. */
+  static async endAll(): Promise<void> {
+    Cleanup.#over = true;
+    await Promise.allSettled([...Cleanup.#open].map((cleanup) => cleanup[Symbol.asyncDispose]()));
+  }
 
   use<T extends AsyncDisposable>(resource: T): T {
     this.#steps.push(async () => resource[Symbol.asyncDispose]());
@@ -65,7 +82,12 @@ export class Cleanup implements AsyncDisposable {
     this.#steps.push(step);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#done ??= this.#end().finally(() => Cleanup.#open.delete(this));
+    return this.#done;
+  }
+
+  async #end(): Promise<void> {
     const failures: unknown[] = [];
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       try {

@@ -1,5 +1,5 @@
 // Bundles the benchmark and its load generators, then runs it: `npm run bench -- --help`.
-import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 
@@ -9,11 +9,7 @@ const { version } = JSON.parse(readFileSync("package.json", "utf8"));
 const outdir = "node_modules/.cache/msalt-bench/bundle";
 rmSync(outdir, { recursive: true, force: true });
 await build({
-  entryPoints: [
-    "bench/main.ts",
-    ...readdirSync("bench/load").map((file) => `bench/load/${file}`),
-    ...["bench/salt/salt.ts"].filter((file) => existsSync(file)),
-  ],
+  entryPoints: ["bench/main.ts", ...readdirSync("bench/load").map((file) => `bench/load/${file}`)],
   outbase: "bench",
   outdir,
   bundle: true,

@@ -2,14 +2,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { followJob } from "../../src/client/follow.ts";
 import type { LocalClient } from "../../src/client/local.ts";
-import { Bed, cpuPer, roles } from "../bed.ts";
+import { Bed, cpuPer, roles, swarmProcesses } from "../bed.ts";
 import { sharedNow } from "../load-process.ts";
 import { type RawBus, startRaw } from "../raw.ts";
 import type { Row, Sample } from "../row.ts";
 
-/** As the swarm shares its minions out. */
-const processes = 2;
-const perProcess = 250;
 const patienceMs = 60_000;
 /** After the last answer the master still writes and announces: it belongs to the job. */
 const settleMs = 300;
@@ -31,8 +28,7 @@ export function fanOut(minions: number): Row {
       await bed.startSwarm(count);
       const client = await bed.client();
       cleanup.defer(() => client.close());
-      const shares = Math.min(processes, Math.ceil(count / perProcess));
-      const raw = await startRaw({ connections: count, processes: shares, publications: true }, cleanup);
+      const raw = await startRaw({ connections: count, processes: swarmProcesses(count), publications: true }, cleanup);
       // A few minions cost less than the kernel's clock shows: the mean of several jobs.
       const jobs = Math.max(1, Math.ceil((quick ? 20 : 1000) / count));
       await sampleOwn({ bed, client, count, jobs: 1 });

@@ -4,6 +4,7 @@ import { isTerminal } from "../../src/job/state.ts";
 import type { Jid } from "../../src/wire/ids.ts";
 import { Bed, cpuPer } from "../bed.ts";
 import { identities } from "../identities.ts";
+import { appendMs } from "../disk.ts";
 import type { JobCalls } from "../load/jobs.ts";
 import { LoadProcess } from "../load-process.ts";
 import { Cleanup, type Row, type Sample } from "../row.ts";
@@ -11,6 +12,8 @@ import { saltContender } from "../salt-side.ts";
 import { withMinions } from "./commands.ts";
 
 const clients = 4;
+/** The least that a commit writes. */
+const pageBytes = 4096;
 
 /** Four processes publish to one accepted minion that is away, `window` jobs in flight each. */
 export function jobs(window: number): Row {
@@ -25,6 +28,7 @@ export function jobs(window: number): Row {
       const ms = scale.quick ? 500 : 4000;
       return [
         { name: "msalt", sample: () => sampleJobs(window, ms) },
+        { name: "disk", sample: async () => ({ accepted: 1000 / appendMs(pageBytes, 200) }) },
         await saltContender(scale, cleanup, 0, async (salt) => {
           const { perSecond } = await salt.jobs(clients, ms / 1000);
           return { accepted: perSecond };
@@ -65,7 +69,8 @@ export const overrun: Row = {
     return [
       { name: "msalt", sample: () => sampleOverrun(bed, count) },
       await saltContender(scale, cleanup, 1, async (salt) => {
-        const { stored, sent } = await salt.overrun(count);
+        const { stored, sent, settled } = await salt.overrun(count);
+        if (!settled) throw new Error(`results were still coming when the time was over, ${stored} of ${sent} so far`);
         return { "results stored of 700": (stored * 700) / sent };
       }),
     ];

@@ -1,13 +1,11 @@
 /** A return of 4 MB, from its first part on the way until the master has it on disk. */
-import { closeSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { randomBytes, sha256 } from "../../src/crypto/primitives.ts";
 import { Link } from "../../src/minion/link.ts";
 import { encode } from "../../src/wire/codec.ts";
 import { limits } from "../../src/wire/limits.ts";
 import { protocolVersion } from "../../src/wire/loads.ts";
 import { Bed } from "../bed.ts";
+import { appendMs } from "../disk.ts";
 import { type Identity, identities } from "../identities.ts";
 import type { Row, Sample } from "../row.ts";
 
@@ -32,7 +30,7 @@ export const largeReturn: Row = {
           return returnOnce(bed, value);
         },
       },
-      { name: "disk", sample: async () => ({ "until it is stored": write() }) },
+      { name: "disk", sample: async () => ({ "until it is stored": appendMs(megabytes * 1_000_000, 1) }) },
     ];
   },
 };
@@ -73,20 +71,4 @@ async function returnOnce(bed: Bed, { id, keys, record }: Identity): Promise<Sam
     link.close();
     client.close();
   }
-}
-
-/** Milliseconds to write as much to a file, synced. */
-function write(): number {
-  const path = join(tmpdir(), `msalt-bench-${process.pid}`);
-  const bytes = Buffer.alloc(megabytes * 1_000_000, "x");
-  const started = performance.now();
-  const file = openSync(path, "w");
-  try {
-    writeSync(file, bytes);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-    rmSync(path);
-  }
-  return performance.now() - started;
 }
