@@ -3,11 +3,11 @@
  * which needs 5 ms for one verification; boxes go through tweetnacl (DESIGN §5). Tests hold the two against each other.
  */
 import {
-  createHash,
   createHmac,
   createPrivateKey,
   createPublicKey,
   diffieHellman,
+  hash,
   type KeyObject,
   randomFillSync,
   sign as edSign,
@@ -156,7 +156,7 @@ export function freshNonce(): Uint8Array {
 }
 
 export function sha256(bytes: Uint8Array): Uint8Array {
-  return createHash("sha256").update(bytes).digest();
+  return hash("sha256", bytes, "buffer");
 }
 
 export function hmac(key: Uint8Array, bytes: Uint8Array): Uint8Array {

@@ -10,6 +10,11 @@ export interface Event {
 
 /** Where the parts of the controller announce what happened, after it is durable. Listeners must not throw. */
 export class EventBus extends EventEmitter<{ event: [Event] }> {
+  /** False while nobody listens: then there is nothing to make an event for. */
+  get isHeard(): boolean {
+    return this.listenerCount("event") > 0;
+  }
+
   /** @param stamp UTC, ISO 8601, as Salt's `_stamp` */
   fire(event: Event, stamp: string): void {
     this.emit("event", { ...event, data: { ...event.data, _stamp: stamp } });

@@ -8,12 +8,13 @@ import { readFileSync } from "node:fs";
 import type { MasterConfig } from "../config/master.ts";
 import { MsaltError, type ErrorCode } from "../errors.ts";
 import { type ChildSettings, type FromChild, type ToChild, childSettingsVariable } from "../lib/child.ts";
-import { smallHeap } from "../lib/small-heap.ts";
+import { busyHeap, smallHeap } from "../lib/small-heap.ts";
 import type { Log } from "../log/log.ts";
 import { limits } from "../wire/limits.ts";
 
 type Role = "controller" | "publisher" | "reqserver" | "worker";
 
+const heapOf = { controller: busyHeap, worker: busyHeap, publisher: smallHeap, reqserver: smallHeap } as const;
 const pingMs = 1000;
 /** Silent for so long means stuck: killed and started anew. */
 const silentMs = 10_000;
@@ -101,7 +102,7 @@ export class Supervisor {
       number: slot.number,
     };
     const spawned = fork(`${scripts}/master-${slot.role}.js`, [], {
-      execArgv: ["--disallow-code-generation-from-strings", ...smallHeap],
+      execArgv: ["--disallow-code-generation-from-strings", ...heapOf[slot.role]],
       env: { ...env, UV_THREADPOOL_SIZE: "8", MALLOC_ARENA_MAX: "1", [childSettingsVariable]: JSON.stringify(child) },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });

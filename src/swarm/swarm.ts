@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { MsaltError } from "../errors.ts";
-import { smallHeap } from "../lib/small-heap.ts";
+import { busyHeap } from "../lib/small-heap.ts";
 import type { Log } from "../log/log.ts";
 import type { Share } from "./part.ts";
 import { idOf } from "./part.ts";
@@ -13,7 +13,7 @@ export interface SwarmOptions extends Omit<Share, "first" | "end"> {
   readonly minions: number;
   /** Number of the first one. */
   readonly first: number;
-  /** Undefined: as many as the machine has cores, and no more than the minions need. */
+  /** Undefined: as many as the machine has cores, fewer for few minions, more where descriptors are short. */
   readonly processes: number | undefined;
   /** For `loadMinionConfig` in each process. */
   readonly settings: PartSettings["settings"];
@@ -66,7 +66,7 @@ export async function runSwarm(
   const parts = shares.map((share) => {
     const settings: PartSettings = { share, settings: options.settings };
     const child = fork(script, [], {
-      execArgv: [...smallHeap],
+      execArgv: [...busyHeap],
       env: {
         ...process.env,
         UV_THREADPOOL_SIZE: "16",
@@ -104,7 +104,8 @@ export async function runSwarm(
 }
 
 function sharesOf({ minions, first, processes, idPattern, grains, behaviour, remakeMs }: SwarmOptions): Share[] {
-  const count = Math.min(minions, processes ?? Math.min(availableParallelism(), Math.ceil(minions / perProcess)));
+  const wanted = Math.min(availableParallelism(), Math.ceil(minions / perProcess));
+  const count = Math.min(minions, processes ?? Math.max(wanted, Math.ceil(minions / fitting())));
   return Array.from({ length: count }, (_, part) => ({
     first: first + Math.floor((minions * part) / count),
     end: first + Math.floor((minions * (part + 1)) / count),
@@ -115,15 +116,23 @@ function sharesOf({ minions, first, processes, idPattern, grains, behaviour, rem
   }));
 }
 
+function descriptorLimit(): number {
+  const [, soft = "unlimited"] = /^Max open files\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+  return soft === "unlimited" ? Number.POSITIVE_INFINITY : Number(soft);
+}
+
+/** Minions for which one process has descriptors. */
+function fitting(): number {
+  return Math.max(1, Math.floor((descriptorLimit() - descriptorsOfProcess) / descriptorsPerMinion));
+}
+
 /** A process that runs out of descriptors in the middle fails in ways that name nothing. */
 function checkDescriptors(minions: number): void {
-  const [, soft = "unlimited"] = /^Max open files\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+  if (minions <= fitting()) return;
   const need = minions * descriptorsPerMinion + descriptorsOfProcess;
-  if (soft === "unlimited" || Number(soft) >= need) return;
-  const fitting = Math.floor((Number(soft) - descriptorsOfProcess) / descriptorsPerMinion);
   throw new MsaltError(
     "ERR_LIMIT",
-    `${minions} minions in one process need about ${need} open files, and the limit is ${soft}`,
-    { hint: `ulimit -n ${need}, or more --processes with at most ${fitting} minions each` },
+    `${minions} minions in one process need about ${need} open files, and the limit is ${descriptorLimit()}`,
+    { hint: `ulimit -n ${need}, or more --processes with at most ${fitting()} minions each` },
   );
 }

@@ -15,6 +15,43 @@ const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, "must
 const keyId = z.custom<KeyId>((value) => typeof value === "string" && isKeyId(value), "must be a key id");
 const number = z.int().min(0);
 
+export interface MinionCall {
+  readonly n: number;
+  readonly keyId: KeyId;
+  readonly bootId: Uint8Array;
+  readonly counter: number;
+  readonly size: number;
+  readonly cmd: string;
+  readonly load?: unknown;
+}
+
+const isCount = (value: unknown): boolean => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+
+/** By hand: a schema would take as long as all else that is done for one of them here. */
+function isCall(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const {
+    n,
+    keyId,
+    bootId,
+    counter,
+    size,
+    cmd,
+    load: _,
+    ...more
+  } = value as Partial<Record<keyof MinionCall, unknown>>;
+  return (
+    isCount(n) &&
+    isCount(counter) &&
+    isCount(size) &&
+    typeof keyId === "string" &&
+    isKeyId(keyId) &&
+    bootId instanceof Uint8Array &&
+    typeof cmd === "string" &&
+    Object.keys(more).length === 0
+  );
+}
+
 const fromFront = z.discriminatedUnion("is", [
   /** First word after each connect: send me the keys (and sessions) that I need. */
   z.strictObject({ is: z.literal("hello") }),
@@ -22,19 +59,7 @@ const fromFront = z.discriminatedUnion("is", [
   /** Worker: requests of minions, opened and checked; `load` still to be held against its schema. */
   z.strictObject({
     is: z.literal("calls"),
-    calls: z
-      .array(
-        z.strictObject({
-          n: number,
-          keyId,
-          bootId: bytes,
-          counter: number,
-          size: number,
-          cmd: z.string(),
-          load: z.unknown(),
-        }),
-      )
-      .max(1000),
+    calls: z.array(z.custom<MinionCall>(isCall, "must be a call")).max(1000),
   }),
   /** Reqserver: an enrolment request with a good signature. */
   z.strictObject({ is: z.literal("enrol"), n: number, request: bytes, address: z.string() }),
@@ -42,7 +67,6 @@ const fromFront = z.discriminatedUnion("is", [
   z.strictObject({ is: z.literal("link"), keyId, topic: bytes, up: z.boolean() }),
 ]);
 export type FromFront = z.infer<typeof fromFront>;
-export type MinionCall = Extract<FromFront, { is: "calls" }>["calls"][number];
 
 /** @throws MsaltError `ERR_WIRE_INVALID`. */
 export function parseFromFront(frame: Uint8Array): FromFront {

@@ -21,6 +21,7 @@ export class Announcer {
   fire(open: OpenJob, tag: string, data: Record<string, unknown>, raw?: Uint8Array): void {
     const { bus, busId, now } = this.#options;
     open.sequence += 1;
+    if (!bus.isHeard) return;
     const numbered = { ...data, _seq: open.sequence, _bus: busId };
     bus.fire({ tag, data: numbered, ...(raw !== undefined && { raw }) }, new Date(now()).toISOString());
   }

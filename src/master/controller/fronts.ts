@@ -121,6 +121,8 @@ export class Fronts {
       this.#acks.set(n, { missing, done });
       for (const front of known) this.#send(front, { is: "keys", n, full: false, ...change });
       setTimeout(() => {
+        // One that has not heard of a new key yet does no harm, and may be busy with a crowd that connects.
+        if (change.remove.length === 0) for (const epoch of missing) this.#acked(n, epoch);
         // Killed, it acknowledges nothing but believes nothing either: it counts as having answered.
         for (const epoch of missing) {
           this.#options.kill(epoch);

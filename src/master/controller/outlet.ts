@@ -10,16 +10,19 @@ import { eventChannel } from "../../wire/tags.ts";
 export class Outlet {
   /** How many listen to tags that begin so. */
   readonly #listeners = new Map<string, number>();
+  readonly #bus: EventBus;
   readonly #send: (frames: Uint8Array[]) => void;
   readonly #events = new Gather<Event>(0, (events) => this.#publish(events));
+  readonly #take = (event: Event): void => this.#events.add(event);
 
-  constructor(send: (frames: Uint8Array[]) => void) {
+  constructor(bus: EventBus, send: (frames: Uint8Array[]) => void) {
+    this.#bus = bus;
     this.#send = send;
   }
 
-  /** Sends what `bus` says from now on. */
+  /** Sends what `bus` says, while somebody listens. */
   static async bind(socket: string, bus: EventBus, log: Log): Promise<{ close(): void }> {
-    const outlet: Outlet = new Outlet((frames) => void channel.send(frames));
+    const outlet: Outlet = new Outlet(bus, (frames) => void channel.send(frames));
     const channel = await bindPublisher(`ipc://${socket}`, {
       sendHighWaterMark: limits.eventSubscriberBacklog,
       onError: (failure) => log.warn("event bus", { failure: messageOf(failure) }),
@@ -27,7 +30,6 @@ export class Outlet {
       onSubscribed: (topic) => outlet.listen(topic, 1),
       onUnsubscribed: (topic) => outlet.listen(topic, -1),
     });
-    bus.on("event", (event) => outlet.add(event));
     return channel;
   }
 
@@ -37,11 +39,9 @@ export class Outlet {
     const count = (this.#listeners.get(prefix) ?? 0) + change;
     if (count > 0) this.#listeners.set(prefix, count);
     else this.#listeners.delete(prefix);
+    this.#bus.off("event", this.#take);
+    if (this.#listeners.size > 0) this.#bus.on("event", this.#take);
     if (change > 0) this.#send([topic, new Uint8Array(0)]);
-  }
-
-  add(event: Event): void {
-    if (this.#listeners.size > 0) this.#events.add(event);
   }
 
   #publish(events: readonly Event[]): void {

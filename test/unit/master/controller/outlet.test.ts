@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { EventBus } from "../../../../src/event/bus.ts";
 import { Outlet } from "../../../../src/master/controller/outlet.ts";
 import { decode } from "../../../../src/wire/codec.ts";
 import { eventChannel } from "../../../../src/wire/tags.ts";
@@ -7,7 +8,8 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 function kit() {
   const sent: unknown[][] = [];
-  const outlet = new Outlet(([topic, ...frames]) => {
+  const bus = new EventBus();
+  const outlet = new Outlet(bus, ([topic, ...frames]) => {
     const events = frames.length === 1 ? ["works"] : [];
     for (let at = 0; at + 1 < frames.length; at += 2) {
       events.push(
@@ -16,13 +18,14 @@ function kit() {
     }
     sent.push([Buffer.from(topic ?? []).toString(), ...events]);
   });
-  const fire = (tag: string, data: Record<string, unknown> = {}): void => outlet.add({ tag, data });
-  return { sent, outlet, fire };
+  const fire = (tag: string, data: Record<string, unknown> = {}): void => void bus.emit("event", { tag, data });
+  return { sent, outlet, fire, bus };
 }
 
 describe("Outlet", () => {
   it("says nothing where nobody listens", async () => {
-    const { sent, fire, outlet } = kit();
+    const { sent, fire, outlet, bus } = kit();
+    expect(bus.isHeard).toBe(false);
     fire("salt/job/1/new");
     outlet.listen(eventChannel("salt/key"), 1);
     fire("salt/job/1/ret/m1");
@@ -46,7 +49,7 @@ describe("Outlet", () => {
   });
 
   it("stops when the last listener of a channel has gone", async () => {
-    const { sent, fire, outlet } = kit();
+    const { sent, fire, outlet, bus } = kit();
     const topic = eventChannel("salt/");
     outlet.listen(topic, 1);
     outlet.listen(topic, 1);
@@ -56,6 +59,7 @@ describe("Outlet", () => {
     outlet.listen(topic, -1);
     fire("salt/b");
     await turn();
+    expect(bus.isHeard).toBe(false);
     expect(sent).toEqual([
       ["salt/\0", "works"],
       ["salt/\0", "works"],
