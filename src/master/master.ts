@@ -18,6 +18,8 @@ const heapOf = { controller: busyHeap, worker: busyHeap, publisher: smallHeap, r
 const pingMs = 1000;
 /** Silent for so long means stuck: killed and started anew. */
 const silentMs = 10_000;
+/** One that is not ready by then has missed something. */
+const readyMs = 30_000;
 /** A child that lived this long is restarted at once; one that dies sooner waits longer each time. */
 const stableMs = 1000;
 /** Four roles stop one after the other, within 10 s in all. */
@@ -174,12 +176,12 @@ export class Supervisor {
       const { child, role } = slot;
       if (child?.pid === undefined) continue;
       const silent = performance.now() - slot.lastPong > silentMs;
+      // The controller may have much to read; the others only wait for it, and can do so anew.
+      const stuck = role !== "controller" && !slot.ready && performance.now() - slot.startedAt > readyMs;
       const rss = rssOf(child.pid);
-      if (silent || rss > limits.memoryBytes[role]) {
-        this.#options.log.error(
-          `killing master process ${role}: ${silent ? "it does not answer" : "over its memory cap"}`,
-          { rss },
-        );
+      if (silent || stuck || rss > limits.memoryBytes[role]) {
+        const why = silent ? "it does not answer" : stuck ? "it does not become ready" : "over its memory cap";
+        this.#options.log.error(`killing master process ${role}: ${why}`, { rss });
         child.kill("SIGKILL");
       } else if (child.connected) {
         child.send({ ping: 1 } satisfies ToChild, () => undefined);
