@@ -4,5 +4,5 @@
  */
 export const smallHeap = ["--max-semi-space-size=2", "--initial-old-space-size=16"] as const;
 
-/** For a process through which every answer goes: with less than this, a quarter of its time would go into collections. */
+/** For one that holds on to what it is given until it is on disk: with less, a quarter of its time would go into collections. */
 export const busyHeap = ["--max-semi-space-size=8", "--initial-old-space-size=32"] as const;

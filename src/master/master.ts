@@ -14,7 +14,7 @@ import { limits } from "../wire/limits.ts";
 
 type Role = "controller" | "publisher" | "reqserver" | "worker";
 
-const heapOf = { controller: busyHeap, worker: busyHeap, publisher: smallHeap, reqserver: smallHeap } as const;
+const heapOf = { controller: busyHeap, worker: smallHeap, publisher: smallHeap, reqserver: smallHeap } as const;
 const pingMs = 1000;
 /** Silent for so long means stuck: killed and started anew. */
 const silentMs = 10_000;

@@ -72,7 +72,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
   const rows = new Map(minions.map((row) => [row.id, row]));
   for (const [id, keyId] of accepted()) {
     const link = presence.of(id, keyId, rows.get(id));
-    link.grains = await store.grains(id);
+    presence.learn(link, await store.grains(id));
     link.mine = await store.mine(id);
   }
 

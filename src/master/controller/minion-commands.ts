@@ -70,7 +70,7 @@ export class MinionCommands {
       heartbeat: (load, link) => this.#heartbeat(load, link),
       grains: async ({ grains }, link) => {
         await options.committer.commit([{ kind: "grains", id: link.id, grains, at: options.now() }]);
-        link.grains = grains;
+        options.presence.learn(link, grains);
         return { ok: {} };
       },
       "mine.set": (load, link) => this.#mine(load, link),

@@ -3,9 +3,11 @@
  * A minion is connected while the publisher reports its subscription and it has given a sign of life within `silentMs`; TCP
  * tells at once of a minion that died, the silence of one that vanished (P8).
  */
+import { Shared } from "../../lib/shared.ts";
 import type { LinkState } from "../../job/batch.ts";
 import type { MinionRow } from "../../store/job-store.ts";
 import type { KeyId, MinionId } from "../../wire/ids.ts";
+import { encode } from "../../wire/codec.ts";
 import { limits } from "../../wire/limits.ts";
 import type { Presence as PresenceView } from "../../wire/local.ts";
 import type { Command } from "../../wire/loads.ts";
@@ -56,6 +58,7 @@ export class Presence {
   readonly #now: () => number;
   readonly #onChange: (link: MinionLink, connected: boolean) => void;
   readonly #started: number;
+  readonly #facts = new Shared((value) => Buffer.from(encode(value)).toString("latin1"));
 
   constructor(now: () => number, onChange: (link: MinionLink, connected: boolean) => void) {
     this.#now = now;
@@ -88,6 +91,11 @@ export class Presence {
     };
     this.#links.set(id, link);
     return link;
+  }
+
+  /** What a minion reported of itself. */
+  learn(link: MinionLink, grains: Readonly<Record<string, unknown>> | undefined): void {
+    link.grains = grains && this.#facts.of(grains);
   }
 
   find(id: MinionId): MinionLink | undefined {
