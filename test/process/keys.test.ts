@@ -234,6 +234,23 @@ describe("the keys of minions, as an operator sees them", () => {
     await bus.key("-y", "-d", "hopeful");
   });
 
+  it("waits for no worker to hear of a new key, but ends one that does not hear of a deleted one", async () => {
+    const workers = bus.pidsOf("worker");
+    const [stopped = 0] = workers;
+    await pending("slow1");
+    process.kill(stopped, "SIGSTOP");
+    try {
+      expect(await bus.key("-y", "-a", "slow1")).toMatchObject({ code: 0 });
+      expect(bus.pidsOf("worker")).toEqual(workers);
+      expect(await bus.key("-y", "-d", "slow1")).toMatchObject({ code: 0 });
+      await until("it is gone", () => !bus.pidsOf("worker").includes(stopped));
+    } finally {
+      if (bus.pidsOf("worker").includes(stopped)) process.kill(stopped, "SIGCONT");
+    }
+    await bus.minion("slow1").stop("SIGKILL");
+    await until("there are as many as before", () => bus.pidsOf("worker").length === workers.length);
+  });
+
   it("HS-07: a minion that wants another master says so, pins nothing and is not accepted", async () => {
     const { stdout } = await bus.key("-F");
     const own = /master\.pub: +([0-9a-f:]{95})/.exec(stdout)?.[1] ?? "";
