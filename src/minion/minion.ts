@@ -264,7 +264,7 @@ class Minion {
         });
       }
       if (performance.now() - started > 60_000) failures = 0;
-      await sleep(delay(failures, { minMs: 100, maxMs: 30_000 }, Math.random), signal);
+      await sleep(delay(failures, { minMs: 100, maxMs: 10_000 }, Math.random), signal);
     }
   }
 

@@ -47,7 +47,9 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 /** A link that broke so lately is likely to come back. */
 const brokenMs = 10_000;
 /** How long after a start of the master its minions take to come back, at the most (back-off included). */
-const returnMs = 10_000;
+const returnMs = 15_000;
+/** How long after its hello the subscription of a minion takes to come, at the most. */
+const subscribeMs = 10_000;
 
 /** Only of these is the newest kept and an older one refused; the others are idempotent by jid (DESIGN §5.2). */
 const ordered: ReadonlySet<Command> = new Set<Command>(["hello", "grains", "heartbeat", "event"]);
@@ -224,7 +226,7 @@ export class Presence {
     if (link === undefined || link.subscribed) return false;
     // It has said hello, and its subscription has not come since: that takes a while on a busy machine.
     if (link.session !== undefined) {
-      return (link.since ?? 0) <= (link.greeted ?? -1) && this.#now() < (link.greeted ?? 0) + returnMs;
+      return (link.since ?? 0) <= (link.greeted ?? -1) && this.#now() < (link.greeted ?? 0) + subscribeMs;
     }
     return link.lastSeen !== undefined && this.#now() < this.#started + returnMs;
   }
