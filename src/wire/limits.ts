@@ -63,7 +63,8 @@ export const limits = {
   candidatesPerId: 3,
   pendingForgottenMs: 3_600_000,
   deletedRememberedMs: 30 * 86_400_000,
-  eventSubscriberBacklog: 10_000,
+  /** Messages that wait for one listener of the event bus; each holds what happened together. */
+  eventSubscriberBacklog: 1000,
   /** A revocation counts a front process that is silent this long as gone, and it is killed. */
   revokeAckMs: 500,
   heartbeatMs: 15_000,

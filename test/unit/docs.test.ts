@@ -62,3 +62,27 @@ describe("links in the docs", () => {
     }
   });
 });
+
+describe("docs/reliability.md", () => {
+  it("names every id that a test begins with, and where", () => {
+    const folder = join(root, "test");
+    const found = new Map<string, Set<string>>();
+    const add = (id: string, file: string): void => void found.set(id, (found.get(id) ?? new Set()).add(file));
+    for (const path of readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
+      name.endsWith(".test.ts"),
+    )) {
+      const file = path.replace(/\.test\.ts$/, "");
+      const text = readFileSync(join(folder, path), "utf8");
+      for (const [, ids = ""] of text.matchAll(/["`]((?:[A-Z]{1,2}-?\d+(?:-[A-Z]?\d+)?(?:, | and )?)+): /g)) {
+        for (const [id, from, to] of ids.matchAll(/[A-Z]{2}-\d+|[PIJ](\d+)(?:-I(\d+))?/g)) {
+          if (to === undefined) add(id, file);
+          else for (let n = Number(from); n <= Number(to); n += 1) add(`I${n}`, file);
+        }
+      }
+    }
+    const rows = [...doc("reliability.md").matchAll(/^\| ([A-Z]{1,2}-?\d+) \| [^|]+ \| ([^|]+) \|$/gm)];
+    expect(
+      Object.fromEntries(rows.map(([, id = "", files = ""]) => [id, files.replaceAll("`", "").split(", ")])),
+    ).toEqual(Object.fromEntries([...found].map(([id, files]) => [id, [...files].toSorted()])));
+  });
+});
