@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { createInterface } from "node:readline/promises";
 import { keyCommand } from "../cli/key.ts";
-import { runTool } from "../cli/tool.ts";
+import { runTool, userName } from "../cli/tool.ts";
 import { LocalClient } from "../client/local.ts";
 import { ensureOwnKeys } from "../crypto/keystore.ts";
 import { fingerprintOf } from "../crypto/primitives.ts";
@@ -14,7 +14,8 @@ await runTool("msalt-key", async () => {
     return await keyCommand(process.argv.slice(2), {
       call: async (cmd, load, shared) => {
         client ??= await LocalClient.connect(loadMasterConfig(shared).sockDir);
-        return client.call(cmd, load as never);
+        const who = cmd === "key.list" ? {} : { user: userName() };
+        return client.call(cmd, { ...(load as object), ...who } as never);
       },
       stdout: (text) => process.stdout.write(text),
       stderr: (text) => process.stderr.write(text),

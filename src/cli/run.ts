@@ -5,6 +5,7 @@ import { storedReturns } from "../client/follow.ts";
 import { LocalClient } from "../client/local.ts";
 import { loadMasterConfig } from "../config/load.ts";
 import { render } from "../output/render.ts";
+import { fileLines } from "./file-lines.ts";
 import { findRunner } from "../runners/registry.ts";
 import { parseWords } from "../wire/args.ts";
 import { documentation, runProgram } from "./run-options.ts";
@@ -41,21 +42,27 @@ export async function msaltRun(argv: readonly string[], version: string): Promis
   const args = parseWords(words, () => true);
   const runner = findRunner(fun, args);
   const config = loadMasterConfig(flags);
-  const client = await LocalClient.connect(config.sockDir);
+  let opened: LocalClient | undefined;
+  const connect = async (): Promise<LocalClient> => (opened ??= await LocalClient.connect(config.sockDir));
   try {
+    // First of all, as a runner may have something to subscribe to; without a master only a few can do their work.
+    if (runner.offline !== true) await connect();
     if (fun === "jobs.follow") {
       const watched = { ...flags, follow: true };
       const print = { outputter, indent: look.indent, write: look.write, atEnd: flags.static === true };
       const jid = asJid(String(args.arg[0]));
-      return await new JobWatch(watched, config, look.color, print).run(client, jid, config.timeoutMs);
+      return await new JobWatch(watched, config, look.color, print).run(await connect(), jid, config.timeoutMs);
     }
     const value = await runner.run(args, {
-      call: (cmd, load) => client.call(cmd, load),
-      returns: (jid) => storedReturns(client, jid),
+      call: async (cmd, load) => (await connect()).call(cmd, load),
+      returns: async function* (jid) {
+        yield* storedReturns(await connect(), jid);
+      },
+      lines: fileLines,
       user: userName(),
       now: Date.now,
       sleep: (ms) => sleep(ms, undefined),
-      subscribe: (prefix, onEvent) => client.subscribe(prefix, onEvent),
+      subscribe: (prefix, onEvent) => connect().then((client) => client.subscribe(prefix, onEvent)),
       write: (tag, data, pretty) =>
         look.write(`${safeLine(tag)}\t${render("json", data, { color: false, indent: pretty ? 4 : -1 })}`),
       config: config.shown,
@@ -64,6 +71,6 @@ export async function msaltRun(argv: readonly string[], version: string): Promis
     if (value !== undefined) look.write(render(outputter, value, look));
     return exits.good;
   } finally {
-    client.close();
+    opened?.close();
   }
 }

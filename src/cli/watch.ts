@@ -10,6 +10,7 @@ import {
   awayText,
   ctrlCText,
   missingText,
+  noLiveText,
   noReturnText,
   skippedText,
   summaryText,
@@ -47,6 +48,7 @@ export class JobWatch {
   readonly #shown = new Map<MinionId, boolean>();
   #targets: ReadonlyMap<MinionId, Target> = new Map();
   #returned = 0;
+  #follows = false;
 
   constructor(flags: WatchFlags, config: MasterConfig, color: boolean, print: PrintOptions) {
     const started = performance.now();
@@ -73,7 +75,9 @@ export class JobWatch {
 
   async run(client: LocalClient, jid: Jid, waitMs: number): Promise<number> {
     const stopped = new AbortController();
-    const output = this.#flags.follow === true ? this.#showOutput(client, jid, stopped.signal) : undefined;
+    this.#follows = this.#flags.follow === true && !client.isDeaf;
+    if (this.#flags.follow === true && client.isDeaf) this.#terminal.err(noLiveText);
+    const output = this.#follows ? this.#showOutput(client, jid, stopped.signal) : undefined;
     const following = followJob(client, jid, waitMs, {
       onReturn: (answer) => this.#onReturn(answer),
       onAway: (target, job) => this.#onAway(target, job),
@@ -103,7 +107,7 @@ export class JobWatch {
     const { id, target } = answer;
     this.#returned += 1;
     if (target.success !== true || target.retcode !== 0) this.#failures.push(id);
-    if (this.#flags.follow !== true || this.#shown.has(id)) return this.#print(answer);
+    if (!this.#follows || this.#shown.has(id)) return this.#print(answer);
     this.#held.set(id, { answer, timer: setTimeout(() => this.#release(id), lastWordsMs).unref() });
   }
 

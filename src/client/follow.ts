@@ -30,6 +30,8 @@ export interface Followed {
 /** A minion that lost its link so lately may be about to come back. */
 const graceMs = 2000;
 const quietMs = 1000;
+/** Where no events are heard, the record is read so soon at first, and then ever more seldom. */
+const firstLookMs = 40;
 
 /** Result of a stored target. */
 function returnOf(target: Target): Return {
@@ -99,6 +101,7 @@ export async function followJob(client: LocalClient, jid: Jid, waitMs: number, w
     wake();
   };
   await client.subscribe(tags.job(jid), onEvent);
+  let pauseMs = client.isDeaf ? firstLookMs : quietMs;
 
   for (;;) {
     gap = false;
@@ -125,7 +128,8 @@ export async function followJob(client: LocalClient, jid: Jid, waitMs: number, w
         wake = () => undefined;
         resolve();
       };
-      let timer = setTimeout(quiet, quietMs);
+      let timer = setTimeout(quiet, pauseMs);
+      pauseMs = Math.min(quietMs, 1.5 * pauseMs);
       wake = () => {
         clearTimeout(timer);
         timer = setTimeout(quiet, gap || shown.size >= record.targets.length ? 0 : quietMs);

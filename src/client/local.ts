@@ -1,13 +1,14 @@
-/** Talks to the controller on `local.sock`, and listens to its event bus. Prints nothing. */
-import { lstatSync, readFileSync } from "node:fs";
+/** Talks to the controller on `local.sock`, or as another user on `users.sock`, and listens to its event bus. Prints nothing. */
+import { existsSync, lstatSync, readFileSync } from "node:fs";
 import { type ErrorCode, MsaltError, messageOf } from "../errors.ts";
 import { withDeadline } from "../lib/deadline.ts";
-import { masterSockets } from "../lib/sockets.ts";
+import { masterSockets, proofFolder, userSocket } from "../lib/sockets.ts";
 import { type Channel, connectDealer, connectSubscriber } from "../transport/channel.ts";
 import { decode, encode } from "../wire/codec.ts";
 import { limits } from "../wire/limits.ts";
 import { eventChannel } from "../wire/tags.ts";
 import type { BusEvent, LocalCommand, LocalLoad, LocalReplies } from "../wire/local.ts";
+import { connectAsUser } from "./users.ts";
 
 const connectMs = 2000;
 const answerMs = 30_000;
@@ -26,8 +27,10 @@ interface Asked {
 const unrepeatable: ReadonlySet<LocalCommand> = new Set<LocalCommand>(["publish", "event.fire", "key.token"]);
 
 export class LocalClient {
-  readonly #channel: Channel;
-  readonly #secret: Uint8Array;
+  /** Nothing comes from `subscribe`: the record has to be read again and again. */
+  readonly isDeaf: boolean;
+  readonly #channel: Pick<Channel, "send" | "close">;
+  readonly #secret: Uint8Array | undefined;
   readonly #sockDir: string;
   readonly #waiting: Map<number, Asked>;
   readonly #connected: Promise<void>;
@@ -35,14 +38,15 @@ export class LocalClient {
   #count = 0;
 
   private constructor(parts: {
-    channel: Channel;
-    secret: Uint8Array;
+    channel: Pick<Channel, "send" | "close">;
+    secret: Uint8Array | undefined;
     sockDir: string;
     waiting: Map<number, Asked>;
     connected: Promise<void>;
   }) {
     this.#channel = parts.channel;
     this.#secret = parts.secret;
+    this.isDeaf = parts.secret === undefined;
     this.#sockDir = parts.sockDir;
     this.#waiting = parts.waiting;
     this.#connected = parts.connected;
@@ -54,16 +58,13 @@ export class LocalClient {
    */
   static async connect(sockDir: string): Promise<LocalClient> {
     const sockets = masterSockets(sockDir);
-    const secret = readSecret(sockets.local, sockets.secret);
+    const secret = readSecret(sockets);
     const waiting = new Map<number, Asked>();
     let up = (): void => undefined;
     let lost: Asked[] = [];
     const connected = new Promise<void>((resolve) => (up = resolve));
-    const channel: Channel = await connectDealer(`ipc://${sockets.local}`, {
-      queueEarly: true,
-      receiveHighWaterMark: 10_000,
-      onError: () => undefined,
-      onLink: (state) => {
+    const options = {
+      onLink: (state: "up" | "down") => {
         if (state === "down") {
           loseUnrepeatable(waiting);
           lost = [...waiting.values()].filter(({ cmd }) => !unrepeatable.has(cmd));
@@ -74,12 +75,26 @@ export class LocalClient {
         lost = [];
         up();
       },
-      onMessage: ([frame]) => {
+      onMessage: ([frame]: readonly Uint8Array[]) => {
         if (frame === undefined) return;
         const answer = decode(frame, { depth: 64, nodes: 10 * limits.resultNodes }) as Record<string, unknown>;
         waiting.get(Number(answer["n"]))?.resolve(answer);
       },
-    });
+    };
+    const channel: Pick<Channel, "send" | "close"> =
+      secret === undefined
+        ? await connectAsUser(sockets.users, {
+            ...options,
+            onRefused: (error) => {
+              for (const { reject } of waiting.values()) reject(errorOf(error));
+            },
+          })
+        : await connectDealer(`ipc://${sockets.local}`, {
+            ...options,
+            queueEarly: true,
+            receiveHighWaterMark: 10_000,
+            onError: () => undefined,
+          });
     return new LocalClient({ channel, secret, sockDir, waiting, connected });
   }
 
@@ -90,7 +105,7 @@ export class LocalClient {
     try {
       const answer = await new Promise<Record<string, unknown>>((resolve, reject) => {
         const fail = (what: string): void => reject(new MsaltError("ERR_MASTER_UNREACHABLE", what, { hint }));
-        const frame = encode({ secret: this.#secret, n, cmd, load });
+        const frame = encode({ ...(this.#secret !== undefined && { secret: this.#secret }), n, cmd, load });
         this.#waiting.set(n, { cmd, frame, resolve, reject });
         timer = setTimeout(fail, connectMs, "the msalt master cannot be contacted: nobody listens on its socket");
         void this.#connected.then(() => {
@@ -110,9 +125,10 @@ export class LocalClient {
 
   /**
    * Hands on every event whose tag starts with `prefix`. Resolves when the subscription works: what happens from now on is
-   * seen, or a gap in `_seq` shows that something was not.
+   * seen, or a gap in `_seq` shows that something was not. Does nothing where `isDeaf`.
    */
   async subscribe(prefix: string, onEvent: (event: BusEvent) => void): Promise<void> {
+    if (this.isDeaf) return;
     let ready = (): void => undefined;
     const works = new Promise<void>((resolve) => (ready = resolve));
     const channel = await connectSubscriber(`ipc://${masterSockets(this.#sockDir).events}`, {
@@ -151,7 +167,8 @@ function errorOf(error: unknown): MsaltError {
   return new MsaltError(code, message, details);
 }
 
-function readSecret(socket: string, secret: string): Uint8Array {
+/** Undefined: it is not for this user to read, but there is a socket for other users. */
+function readSecret({ local: socket, secret, users }: ReturnType<typeof masterSockets>): Uint8Array | undefined {
   try {
     for (const path of [socket, secret]) {
       const { uid, mode } = lstatSync(path);
@@ -165,6 +182,8 @@ function readSecret(socket: string, secret: string): Uint8Array {
     if (cause instanceof MsaltError) throw cause;
     const code = (cause as { code?: string }).code;
     if (code === "EACCES" || code === "EPERM") {
+      if (existsSync(`${users}/${userSocket}`)) return undefined;
+      if (existsSync(`${users}/${proofFolder}`)) throw noSocket(`${users}/${userSocket}`, cause);
       throw new MsaltError(
         "ERR_NOT_ALLOWED",
         `not permitted: ${secret} can be read by the master's user only`,
@@ -175,12 +194,7 @@ function readSecret(socket: string, secret: string): Uint8Array {
       );
     }
     if (code === "ENOENT") {
-      throw new MsaltError(
-        "ERR_MASTER_UNREACHABLE",
-        `the msalt master cannot be contacted: no socket at ${socket}`,
-        { hint },
-        { cause },
-      );
+      throw noSocket(socket, cause);
     }
     throw new MsaltError(
       "ERR_MASTER_UNREACHABLE",
@@ -189,4 +203,9 @@ function readSecret(socket: string, secret: string): Uint8Array {
       { cause },
     );
   }
+}
+
+function noSocket(path: string, cause: unknown): MsaltError {
+  const text = `the msalt master cannot be contacted: no socket at ${path}`;
+  return new MsaltError("ERR_MASTER_UNREACHABLE", text, { hint }, { cause });
 }

@@ -77,6 +77,39 @@ export const pillarRoots = z
   )
   .refine((roots) => Object.keys(roots).join() === "base", "must be {base: [folders]}: there is no other environment");
 
+export const names = z.array(text, "must be a list of names, globs or regular expressions");
+
+const single = (map: Readonly<Record<string, unknown>>): boolean => Object.keys(map).length === 1;
+const pattern = z.string().nullable();
+const condition = z.strictObject(
+  { args: z.array(pattern).optional(), kwargs: z.record(z.string(), pattern).optional() },
+  "must be a map with the keys args and kwargs",
+);
+const functionRule = z.union(
+  [
+    text,
+    z
+      .record(z.string(), z.union([condition, z.array(condition)]))
+      .refine(single, "must have one function for its only key"),
+  ],
+  "must be a function, or {function: {args: [patterns], kwargs: {name: pattern}}}",
+);
+const aclRule = z.union(
+  [
+    text,
+    z
+      .record(z.string(), z.union([text, z.array(functionRule)]))
+      .refine(single, "must have one target for its only key"),
+  ],
+  "must be a function, or {target: [functions]}",
+);
+/** Local users and what each may publish. */
+export const publisherAcl = z.record(
+  z.string(),
+  z.array(aclRule, "must be a list of rules"),
+  "must be a map of users to lists of rules",
+);
+
 /** What the configuration holds, at any depth, stays as it was read. */
 export function freeze<T>(value: T): T {
   if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {

@@ -26,12 +26,12 @@ const blankOrComment = /\s+|#[^\n]*/uy;
 /**
  * A test for Python's regular expressions as `re.match` applies them: anchored at the start of the text, not at its end.
  * Takes time linear in the text whatever the pattern, hence no look-around and no back-references.
- * @throws MsaltError `ERR_TARGET_INVALID` that says what is wrong, or not supported.
+ * @throws MsaltError `ERR_TARGET_INVALID` that says what is wrong, or not supported (`details.unsupported`).
  */
 export function compileRegex(pattern: string, { ignoreCase = false } = {}): (text: string) => boolean {
   const shown = JSON.stringify(pattern.length > 100 ? `${pattern.slice(0, 100)}…` : pattern);
-  const refuse = (why: string, cause?: unknown): MsaltError =>
-    new MsaltError("ERR_TARGET_INVALID", `bad regular expression ${shown}: ${why}`, {}, { cause });
+  const refuse = (why: string, cause?: unknown, details: MsaltError["details"] = {}): MsaltError =>
+    new MsaltError("ERR_TARGET_INVALID", `bad regular expression ${shown}: ${why}`, details, { cause });
 
   if (pattern.length > maxPatternLength) throw refuse(`at most ${maxPatternLength} characters are allowed`);
   try {
@@ -45,7 +45,10 @@ export function compileRegex(pattern: string, { ignoreCase = false } = {}): (tex
 }
 
 /** RE2's spelling of a pattern in Python's. */
-function translate(pattern: string, refuse: (why: string) => MsaltError): string {
+function translate(
+  pattern: string,
+  refuse: (why: string, cause: unknown, details: MsaltError["details"]) => MsaltError,
+): string {
   const [head = ""] = /^(?:\(\?[aimsux]+\))*/.exec(pattern) ?? [];
   const verbose = head.includes("x");
   const unicode = !head.includes("a");
@@ -63,7 +66,7 @@ function translate(pattern: string, refuse: (why: string) => MsaltError): string
     if (verbose && !inClass && take(blankOrComment) !== "") continue;
     const token = take(inClass ? insideClass : outsideClass);
     const problem = inClass ? undefined : unsupported.find(([what]) => what.test(token));
-    if (problem !== undefined) throw refuse(problem[1]);
+    if (problem !== undefined) throw refuse(problem[1], undefined, { unsupported: true });
     if (token === "\\Z") translated += "\\z";
     else if (codePoint.test(token)) translated += token.replace(codePoint, "\\x{$1}");
     else if (!inClass && token.startsWith("{,")) translated += token.replace("{", "{0");

@@ -24,6 +24,9 @@ export function ctrlCText(jid: string): string {
 
 const reasons = { "no response": "No response", "not connected": "Not connected" } as const;
 
+/** To users other than the master's own. */
+export const noLiveText = "Live output is for the master's own user; the answers follow as they come.\n";
+
 /** Stands where the minion's value would be; `extra` is what the record knows beyond Salt's own text. */
 export function noReturnText(jid: string, why: keyof typeof reasons, extra?: string): string {
   const first = [`Minion did not return. [${reasons[why]}]`];

@@ -36,7 +36,7 @@ function changer(act: KeyAct, summary: string): Runner {
     summary,
     params: ["match"],
     keywords: Object.keys(more),
-    run: async ({ arg, kwarg }, { call }) => {
+    run: async ({ arg, kwarg }, { call, user }) => {
       const matches = compileGlob(String(arg[0]));
       const from = Object.entries(more).flatMap(([name, state]) =>
         kwarg[name] === "True" || kwarg[name] === "true" ? [state] : [],
@@ -62,7 +62,7 @@ function changer(act: KeyAct, summary: string): Runner {
       const changed: string[] = [];
       for (let at = 0; at < chosen.length; at += maxKeysPerChange) {
         const keys = chosen.slice(at, at + maxKeysPerChange).map(({ id, fingerprint }) => ({ id, fingerprint }));
-        const { results } = await call("key.change", { act, keys });
+        const { results } = await call("key.change", { act, keys, user });
         for (const result of results) {
           if (!result.ok) throw new MsaltError("ERR_NOT_ALLOWED", `${result.id}: ${result.message}`);
           changed.push(result.id);

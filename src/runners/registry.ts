@@ -1,5 +1,6 @@
 import { MsaltError } from "../errors.ts";
 import { didYouMean } from "../lib/near.ts";
+import { audit } from "./audit.ts";
 import { events } from "./events.ts";
 import { facts } from "./facts.ts";
 import { jobs } from "./jobs.ts";
@@ -9,7 +10,7 @@ import { pillar } from "./pillar.ts";
 import type { Runner, RunnerArguments } from "./runner.ts";
 
 export const runners: ReadonlyMap<string, Runner> = new Map(
-  [...jobs, ...manage, ...keys, ...events, ...facts, ...pillar].map((runner) => [runner.name, runner]),
+  [...jobs, ...manage, ...keys, ...events, ...facts, ...pillar, ...audit].map((runner) => [runner.name, runner]),
 );
 
 /**

@@ -23,6 +23,8 @@ export interface RunnerContext {
   readonly subscribe: (prefix: string, onEvent: (event: BusEvent) => void) => Promise<void>;
   /** Prints one event at once. */
   readonly write: (tag: string, data: Readonly<Record<string, unknown>>, pretty: boolean) => void;
+  /** Of a file on this machine; the last may lack its line feed. */
+  readonly lines: (file: string) => AsyncIterable<{ readonly bytes: Uint8Array; readonly whole: boolean }>;
   /** The master's configuration under the file's names. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly version: string;
@@ -40,6 +42,8 @@ export interface Runner {
   readonly params: readonly string[];
   /** Named arguments it takes beside them. */
   readonly keywords?: readonly string[] | "any";
+  /** It asks nothing of a running master. */
+  readonly offline?: true;
   readonly run: (args: RunnerArguments, context: RunnerContext) => Promise<unknown>;
 }
 

@@ -114,7 +114,7 @@ function isMap(value: unknown): value is Data {
 }
 
 /** As Python writes it. */
-function textOf(value: unknown): string {
+export function textOf(value: unknown): string {
   if (value === true) return "True";
   if (value === false) return "False";
   if (value === null) return "None";

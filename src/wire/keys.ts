@@ -19,13 +19,17 @@ export type KeyName = z.infer<typeof keyName>;
 const keyActs = ["accept", "reject", "delete"] as const;
 export type KeyAct = (typeof keyActs)[number];
 
+/** Who asks, as the tool says. */
+const user = z.string().max(128).optional();
+
 export const keyList = z.strictObject({});
-export const keyChange = z.strictObject({ act: z.enum(keyActs), keys: z.array(keyName).max(maxKeysPerChange) });
+export const keyChange = z.strictObject({ act: z.enum(keyActs), keys: z.array(keyName).max(maxKeysPerChange), user });
 /** How many minions one token may let in. */
 export const maxTokenUses = 100_000;
 export const keyToken = z.strictObject({
   expiresMs: z.int().min(1).max(yearMs),
   uses: z.int().min(1).max(maxTokenUses).default(1),
+  user,
 });
 
 export const keyStates = ["accepted", "denied", "pending", "rejected"] as const;

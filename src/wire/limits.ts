@@ -53,6 +53,22 @@ export const limits = {
   targetTerms: 1000,
   controllerQueue: 10_000,
   localRequestBytes: 4 * 1_048_576,
+  /** Local users other than the master's: connections whose user is not proved yet, and proved ones, in all and of one user. */
+  userStrangers: 16,
+  userConnections: 48,
+  userConnectionsEach: 16,
+  userConnectsPerSecond: 50,
+  userConnectBurst: 100,
+  userProofMs: 10_000,
+  userIdleMs: 60_000,
+  userRequestBytes: 2_621_440,
+  userRequestsPerSecond: 50,
+  userRequestBurst: 200,
+  /** Each has a line in the audit log. */
+  userRefusalsPerSecond: 1,
+  userRefusalBurst: 60,
+  /** How far back a list of a user's own jobs looks. */
+  userListedJobs: 20_000,
   /** Enrolment, 4507. */
   enrolRecordBytes: 512,
   enrolDeadlineMs: 2000,

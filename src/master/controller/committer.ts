@@ -2,6 +2,7 @@ import type { JobStore, Write } from "../../store/job-store.ts";
 
 interface Entry {
   readonly writes: readonly Write[];
+  readonly before: (() => Promise<void>) | undefined;
   readonly resolve: () => void;
   readonly reject: (failure: unknown) => void;
 }
@@ -32,11 +33,12 @@ export class Committer {
 
   /**
    * Resolves when the writes are synced. `soon` lets them wait for others for a few milliseconds.
-   * @throws MsaltError `ERR_STORE` or `ERR_DISK_FULL`; nothing was written then.
+   * @param before has to be done first, together with that of others; when it fails, these writes are left out
+   * @throws MsaltError `ERR_STORE` or `ERR_DISK_FULL`, or what `before` fails with; nothing was written then.
    */
-  commit(writes: readonly Write[], when: "now" | "soon" = "now"): Promise<void> {
+  commit(writes: readonly Write[], when: "now" | "soon" = "now", before?: () => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ writes, resolve, reject });
+      this.#queue.push({ writes, before, resolve, reject });
       const wait = when === "now" ? 0 : this.#last + gatherMs - performance.now();
       if (this.#running !== undefined || this.#turn !== undefined) return;
       if (wait > 0) this.#timer ??= setTimeout(() => this.#begin(), wait);
@@ -62,8 +64,9 @@ export class Committer {
 
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
-      const batch = this.#queue;
+      const all = this.#queue;
       this.#queue = [];
+      const batch = await prepared(all);
       try {
         await this.#store.commit(batch.flatMap(({ writes }) => writes));
         for (const { resolve } of batch) resolve();
@@ -77,4 +80,15 @@ export class Committer {
     }
     this.#running = undefined;
   }
+}
+
+/** Those of which nothing had to be done before, or that has been done. */
+async function prepared(entries: readonly Entry[]): Promise<readonly Entry[]> {
+  if (entries.every(({ before }) => before === undefined)) return entries;
+  const outcomes = await Promise.allSettled(entries.map(({ before = async () => undefined }) => before()));
+  return entries.filter(({ reject }, at) => {
+    const outcome = outcomes[at];
+    if (outcome?.status === "rejected") reject(outcome.reason);
+    return outcome?.status === "fulfilled";
+  });
 }

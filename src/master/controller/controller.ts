@@ -3,6 +3,7 @@
  * the workers, operators through `local.sock`; it orders the publisher about and announces everything on the event bus.
  */
 import { mkdirSync, statfsSync } from "node:fs";
+import { PublisherAcl } from "../../acl/publisher-acl.ts";
 import type { MasterConfig } from "../../config/master.ts";
 import { loadOwnRecord, loadSecret } from "../../crypto/keystore.ts";
 import { Signer, formatFingerprint, fingerprintOf, randomBytes } from "../../crypto/primitives.ts";
@@ -14,17 +15,19 @@ import { steadyClock } from "../../lib/steady-clock.ts";
 import type { Log } from "../../log/log.ts";
 import type { JobStore, MinionRow } from "../../store/job-store.ts";
 import { openSqliteStore } from "../../store/sqlite.ts";
+import { resolveTarget } from "../../target/target.ts";
 import { encodeKeyRecord } from "../../wire/key-record.ts";
 import { type KeyId, type MinionId, timeOf } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
 import { tags } from "../../wire/tags.ts";
+import { AuditLog } from "./audit.ts";
 import { Committer } from "./committer.ts";
 import { Fronts } from "./fronts.ts";
 import { Jobs } from "./jobs.ts";
 import { type KeyChange, Keyring } from "./keyring.ts";
 import { LiveOutput } from "./live-output.ts";
 import { listenLocal } from "./local-server.ts";
-import { localHandlers } from "./local-commands.ts";
+import { type LocalContext, localHandlers } from "./local-commands.ts";
 import { MinionCommands } from "./minion-commands.ts";
 import { Orders } from "./orders.ts";
 import { Outlet } from "./outlet.ts";
@@ -33,12 +36,19 @@ import { PillarFiles } from "./pillar-files.ts";
 import { Pillars } from "./pillars.ts";
 import { Presence } from "./presence.ts";
 import { startRetention } from "./retention.ts";
+import { admitUser, userCommands } from "./user-commands.ts";
+import { makeUserFolder, removeUserFolder } from "./user-proof.ts";
+import { listenUsers } from "./user-server.ts";
 
 const tickMs = 1000;
 const rememberMs = 60_000;
 
 export async function startController(config: MasterConfig, log: Log): Promise<Running> {
   const sockets = masterSockets(config.sockDir);
+  const acl = aclOf(config);
+  // First, so that others can come through the folders above it.
+  if (hasUsers(config)) makeUserFolder(sockets.users);
+  else removeUserFolder(sockets.users);
   for (const dir of [config.sockDir, config.dataDir]) mkdirSync(dir, { recursive: true, mode: 0o700 });
   const store = await openSqliteStore(`${config.dataDir}/jobs.sqlite`);
   const minions = await store.minions();
@@ -78,6 +88,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
 
   // A record that can be neither written nor read: another start may do better than this process.
   const committer = new Committer(store, () => jobs.load().catch(() => process.exit(1)));
+  const audit = new AuditLog(`${config.dataDir}/audit.log`, now);
   const orders = new Orders(signer);
   const pillars = new Pillars({ files: new PillarFiles(config.pillarDirs), nodegroups: config.nodegroups, log });
   const jobs: Jobs = new Jobs({
@@ -120,7 +131,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     masterRecord: () => encodeKeyRecord(masterRecord),
     minionOf: (keyId) => keyring.byKeyId(keyId)?.id,
     toPublisher: (message) => fronts.toPublisher(message),
-    peers: new Peers({ rules: config.peer, jobs, store, bus }),
+    peers: new Peers({ rules: config.peer, jobs, store, bus, audit }),
     takesReturns: () => hasRoom(limits.diskRefuseReturns),
   });
 
@@ -183,35 +194,42 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
 
   const events = await Outlet.bind(sockets.events, bus, log);
 
-  const local = await listenLocal({
-    socket: sockets.local,
-    secretFile: sockets.secret,
-    log,
-    handlers: localHandlers({
-      jobs,
-      keyring,
-      presence,
-      pillars,
-      store,
-      fire,
-      output,
-      ownFingerprint: formatFingerprint(fingerprintOf(masterRecord.sign)),
-      accepted,
-      committed: () => committer.commit([]).catch(() => undefined),
-      keysSettled: async () => void (await Promise.all(pending)),
-      checkDisk: () => {
-        if (!hasRoom(limits.diskRefuseJobs)) {
-          throw new MsaltError(
-            "ERR_DISK_FULL",
-            `less than 5 % of the disk of ${config.dataDir} is free; no new job is accepted`,
-            {
-              hint: "make room there; results of running jobs are still taken",
-            },
-          );
-        }
-      },
-    }),
-  });
+  const context: LocalContext = {
+    jobs,
+    acl,
+    audit,
+    keyring,
+    presence,
+    pillars,
+    store,
+    fire,
+    output,
+    ownFingerprint: formatFingerprint(fingerprintOf(masterRecord.sign)),
+    accepted,
+    committed: () => committer.commit([]).catch(() => undefined),
+    keysSettled: async () => void (await Promise.all(pending)),
+    checkDisk: () => {
+      if (!hasRoom(limits.diskRefuseJobs)) {
+        throw new MsaltError(
+          "ERR_DISK_FULL",
+          `less than 5 % of the disk of ${config.dataDir} is free; no new job is accepted`,
+          {
+            hint: "make room there; results of running jobs are still taken",
+          },
+        );
+      }
+    },
+  };
+  const handlers = localHandlers(context);
+  const local = await listenLocal({ socket: sockets.local, secretFile: sockets.secret, log, handlers });
+  const users = hasUsers(config)
+    ? await listenUsers({
+        dir: sockets.users,
+        log,
+        admit: (user) => admitUser(acl, user),
+        serve: userCommands(context, handlers),
+      })
+    : undefined;
 
   // "Not connected since" must be true after a crash too, to the minute.
   const remember = (): Promise<void> => {
@@ -237,12 +255,29 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
       await remember();
       stopRetention();
       local.close();
+      users?.close();
       fronts.close();
       await committer.idle();
+      await audit.close();
       events.close();
       await store.close();
     },
   };
+}
+
+function hasUsers({ publisherAcl }: MasterConfig): boolean {
+  return Object.keys(publisherAcl).length > 0;
+}
+
+/** @throws MsaltError `ERR_CONFIG_INVALID` for a broken expression: a rule that cannot be read must not be passed over. */
+function aclOf({ publisherAcl, publisherAclBlacklist, nodegroups }: MasterConfig): PublisherAcl {
+  try {
+    const acl = new PublisherAcl(publisherAcl, publisherAclBlacklist);
+    for (const target of acl.targets) resolveTarget(target, "compound", [], { nodegroups });
+    return acl;
+  } catch (cause) {
+    throw new MsaltError("ERR_CONFIG_INVALID", `publisher_acl: ${messageOf(cause)}`, {}, { cause });
+  }
 }
 
 /** The latest time that the record speaks of: this process must not name an earlier one. */

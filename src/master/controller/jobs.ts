@@ -6,7 +6,7 @@ import { MsaltError, messageOf } from "../../errors.ts";
 import { didYouMean } from "../../lib/near.ts";
 import { OpenJob, termSignal } from "../../job/open-job.ts";
 import { advance, isTerminal, notAfterOf, type TargetEvent } from "../../job/state.ts";
-import type { Stop, Target } from "../../job/types.ts";
+import type { Job, Stop, Target } from "../../job/types.ts";
 import { sleep } from "../../lib/deadline.ts";
 import type { Log } from "../../log/log.ts";
 import type { JobStore, Write } from "../../store/job-store.ts";
@@ -86,8 +86,14 @@ export class Jobs {
     return this.#loading;
   }
 
-  /** Accepts a job: it is durable when this resolves (P1). */
-  async publish(load: LocalLoad<"publish">): Promise<LocalReplies["publish"]> {
+  /**
+   * Accepts a job: it is durable when this resolves (P1).
+   * @param admit refuses it by what it throws, knowing whom it would reach; what it gives is done before the job is written
+   */
+  async publish(
+    load: LocalLoad<"publish">,
+    admit?: (job: Job) => Promise<() => Promise<void>>,
+  ): Promise<LocalReplies["publish"]> {
     checkArguments(load);
     await this.#loading;
     const { accepted, now, presence, committer } = this.#options;
@@ -106,11 +112,13 @@ export class Jobs {
     const jid = nextJid(created * 1000 + (Math.floor(performance.now() * 1000) % 1000), this.#lastJid);
     this.#lastJid = jid;
     const job = jobOf(load, { jid, created, minions, missing });
+    const before = await admit?.(job);
+    await this.#loading;
     const open = new OpenJob(job, []);
     const { rows, send } = this.#plan(open, created);
     const writes: Write[] = [{ kind: "job", job }, ...rowsOf(jid, rows)];
     if (minions.length === 0) writes.push({ kind: "end", jid, at: created });
-    await committer.commit(writes);
+    await committer.commit(writes, "now", before);
     this.#add(open);
     const { fun, arg, user, tgt, tgtType } = load;
     this.#announcer.fire(open, tags.jobNew(jid), { jid, tgt, tgt_type: tgtType, fun, arg, user, minions, missing });
@@ -124,10 +132,10 @@ export class Jobs {
     return { jid, minions, missing, ...(parallel !== undefined && { parallel }) };
   }
 
-  /** Who is meant, over the accepted keys, the grains that minions reported and their pillar. @throws MsaltError `ERR_TARGET_INVALID`. */
-  resolve({ tgt, tgtType, delimiter }: LocalLoad<"target.resolve">): Resolved {
+  /** Who is meant, over the accepted keys or those `among` them, the grains that minions reported and their pillar. @throws MsaltError `ERR_TARGET_INVALID`. */
+  resolve({ tgt, tgtType, delimiter }: LocalLoad<"target.resolve">, among?: readonly MinionId[]): Resolved {
     const { accepted, presence, nodegroups, withPillar } = this.#options;
-    const candidates = [...accepted().keys()].map((id) => ({ id, grains: presence.find(id)?.grains }));
+    const candidates = (among ?? [...accepted().keys()]).map((id) => ({ id, grains: presence.find(id)?.grains }));
     return resolveTarget(tgt, tgtType, withPillar(candidates), { delimiter, nodegroups });
   }
 

@@ -1,8 +1,11 @@
+import type { PublisherAcl } from "../../acl/publisher-acl.ts";
 import { MsaltError } from "../../errors.ts";
 import type { JobStore } from "../../store/job-store.ts";
 import type { KeyId, MinionId } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
 import type { LocalReplies } from "../../wire/local.ts";
+import type { AuditLog } from "./audit.ts";
+import { audited, blacklisted, failed, killAudited, publishAudited } from "./audited.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Keyring } from "./keyring.ts";
 import type { LiveOutput } from "./live-output.ts";
@@ -26,9 +29,13 @@ export interface LocalContext {
   readonly committed: () => Promise<void>;
   /** @throws MsaltError `ERR_DISK_FULL` when no new job may be accepted. */
   readonly checkDisk: () => void;
+  readonly acl: PublisherAcl;
+  readonly audit: AuditLog;
 }
 
 const pageBytes = 2 * 1_048_576;
+/** How the user of a request on `local.sock` is known: who can read the secret says a name. */
+const owner = "owner";
 
 /** The operator's commands (DESIGN §5.2). They exist here only; no process with a network socket can call them. */
 export function localHandlers(context: LocalContext): LocalHandlers {
@@ -43,9 +50,9 @@ export function localHandlers(context: LocalContext): LocalHandlers {
     },
     publish: async (load): Promise<LocalReplies["publish"]> => {
       context.checkDisk();
-      return jobs.publish(load);
+      return publishAudited(context, load, { how: owner, refusal: () => blacklisted(context.acl, load) });
     },
-    "job.kill": (load) => jobs.kill(load),
+    "job.kill": (load) => killAudited(context, load, owner),
     "job.output": (load) => context.output.ask(load),
     "job.record": async ({ jid }): Promise<LocalReplies["job.record"]> => {
       // What is only decided is not shown: it may still fail to be written (P8).
@@ -84,14 +91,25 @@ export function localHandlers(context: LocalContext): LocalHandlers {
     },
     "master.stats": async () => ({ pid: process.pid, rss: process.memoryUsage.rss() }),
     "key.list": async () => ({ ...keyring.list(), local: context.ownFingerprint }),
-    "key.change": async ({ act, keys }) => {
-      const results = keyring[act](keys);
-      await context.keysSettled();
-      return { results };
+    "key.change": ({ act, keys, user = "" }) => {
+      const told = { user, how: owner, act: `key.${act}` } as const;
+      const minions = keys.map(({ id }) => id);
+      return audited(context.audit, { ...told, minions, arg: keys.map(({ fingerprint }) => fingerprint) }, async () => {
+        const results = keyring[act](keys);
+        await context.keysSettled();
+        const bad = results.flatMap((result) => (result.ok ? [] : [result]));
+        const [first] = bad;
+        if (first !== undefined) {
+          const which = { ...told, minions: bad.map(({ id }) => id), arg: bad.map(({ fingerprint }) => fingerprint) };
+          await failed(context.audit, which, first.message);
+        }
+        return { results };
+      });
     },
-    "key.token": async ({ expiresMs, uses }) => {
+    "key.token": async ({ expiresMs, uses, user = "" }) => {
       if (expiresMs <= 0) throw new MsaltError("ERR_USAGE", "a token must expire later than now");
-      return keyring.token(expiresMs, uses);
+      const act = { user, how: owner, act: "token", arg: { expires_ms: expiresMs, uses } } as const;
+      return audited(context.audit, act, async () => keyring.token(expiresMs, uses));
     },
   });
 }

@@ -52,16 +52,18 @@ export async function listenLocal({ socket, secretFile, handlers, log }: LocalSe
       if (!isLocalCommand(cmd)) throw new MsaltError("ERR_WIRE_INVALID", "no such local command");
       return { ok: await callHandler(all, cmd, load) };
     } catch (failure) {
-      if (failure instanceof MsaltError) {
-        return { error: { code: failure.code, message: failure.message, details: failure.details } };
-      }
-      log.error("local command failed", {
-        cmd: String(cmd),
-        failure: failure instanceof Error ? failure.stack : failure,
-      });
-      return { error: { code: "ERR_INTERNAL", message: "internal error; the master's log says more", details: {} } };
+      return answerOf(failure, log, String(cmd));
     }
   }
+}
+
+/** What a caller is told of a failure: all of what was meant for it, nothing of a fault of the master. */
+export function answerOf(failure: unknown, log: Log, cmd: string): Record<string, unknown> {
+  if (failure instanceof MsaltError) {
+    return { error: { code: failure.code, message: failure.message, details: failure.details } };
+  }
+  log.error("local command failed", { cmd, failure: failure instanceof Error ? failure.stack : failure });
+  return { error: { code: "ERR_INTERNAL", message: "internal error; the master's log says more", details: {} } };
 }
 
 /** The secret of the run before, so that a tool that has just read it is still known after a restart. */

@@ -9,6 +9,8 @@ import { limits } from "../../wire/limits.ts";
 import type { Load, Reply } from "../../wire/loads.ts";
 import type { MinionId } from "../../wire/ids.ts";
 import { tags } from "../../wire/tags.ts";
+import type { AuditLog } from "./audit.ts";
+import { publishAudited } from "./audited.ts";
 import type { Jobs } from "./jobs.ts";
 
 type PeerRules = Readonly<Record<string, readonly string[]>>;
@@ -18,6 +20,7 @@ export interface PeersOptions {
   readonly jobs: Jobs;
   readonly store: JobStore;
   readonly bus: EventBus;
+  readonly audit: AuditLog;
 }
 
 export class Peers {
@@ -46,7 +49,8 @@ export class Peers {
       };
     const { jobs, store, bus } = this.#options;
     if (jobs.resolve({ tgt, tgtType }).minions.length === 0) return { ok: { data: {} } };
-    const { jid } = await jobs.publish({ tgt, tgtType, fun, arg, user: `minion ${from}`, waitMs: timeout });
+    const order = { tgt, tgtType, fun, arg, user: `minion ${from}`, waitMs: timeout };
+    const { jid } = await publishAudited(this.#options, order, { how: "key" });
     await new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer);

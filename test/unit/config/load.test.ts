@@ -33,6 +33,27 @@ const problem = (load: () => unknown): string => {
 };
 
 describe("loadMasterConfig", () => {
+  it("takes publisher_acl as Salt has it, and says what is no rule", () => {
+    file(
+      "master",
+      "publisher_acl:\n  ann:\n    - test.*\n    - web*:\n        - cmd.run: {args: [null, x], kwargs: {cwd: /}}\n" +
+        "publisher_acl_blacklist: {users: [root], modules: [cmd.*]}\n",
+    );
+    expect(master().publisherAcl).toEqual({
+      ann: ["test.*", { "web*": [{ "cmd.run": { args: [null, "x"], kwargs: { cwd: "/" } } }] }],
+    });
+    expect(master().publisherAclBlacklist).toEqual({ users: ["root"], modules: ["cmd.*"] });
+    for (const rules of [
+      "test.ping",
+      "{ann: test.ping}",
+      "{ann: [{a: [x], b: [y]}]}",
+      "{ann: [{a: [{x: {arg: [y]}}]}]}",
+    ]) {
+      file("master", `publisher_acl: ${rules}\n`);
+      expect(problem(master)).toContain("publisher_acl");
+    }
+  });
+
   it("has a default for everything, under the root", () => {
     expect(master()).toMatchObject({
       interface: "0.0.0.0",

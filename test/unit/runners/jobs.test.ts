@@ -31,6 +31,7 @@ function contextOf(lines: readonly JobSummary[], pages: number[] = []): RunnerCo
     subscribe: async () => undefined,
     write: () => undefined,
     config: {},
+    lines: async function* () {},
     version: "1.2.3",
   };
 }

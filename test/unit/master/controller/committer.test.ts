@@ -28,6 +28,25 @@ describe("Committer", () => {
     expect(batches).toEqual([3, 4]);
   });
 
+  it("does what has to be done before, together, and leaves out only that for which it failed", async () => {
+    const order: string[] = [];
+    const { committer, failures } = kit(async (batch) => void order.push(`commit ${batch.length}`));
+    const before = (name: string, failure?: Error) => async (): Promise<void> => {
+      order.push(name);
+      await new Promise((resolve) => setImmediate(resolve));
+      if (failure !== undefined) throw failure;
+    };
+    const commits = [
+      committer.commit([write(1)], "now", before("a")),
+      committer.commit([write(2)], "now", before("b", new Error("no room"))),
+      committer.commit([write(3)]),
+    ];
+    const outcomes = await Promise.allSettled(commits);
+    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(order).toEqual(["a", "b", "commit 2"]);
+    expect(failures()).toBe(0);
+  });
+
   it("lets what may wait be written together where something has just been written, but nobody who waits for it", async () => {
     const batches: number[] = [];
     const { committer } = kit(async (batch) => void batches.push(batch.length));
