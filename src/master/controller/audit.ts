@@ -1,6 +1,6 @@
 /**
- * The audit log: a line for each act, written and synced before the act is carried out and answered. Lines that come together
- * share a sync, and the jobs behind them a commit. Where a line cannot be written the act is refused.
+ * The audit log: a line for each act, written before the act is carried out and answered, and synced; those of jobs, which are
+ * in the record as well, within a second. Lines that come together share a sync. Where a line cannot be written the act is refused.
  */
 import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, statSync, writeSync } from "node:fs";
 import { type Act, fieldsOf } from "../../audit/act.ts";
@@ -11,8 +11,10 @@ import { storeError } from "../../store/store-error.ts";
 /** Longer than the last two lines can be. */
 const tailBytes = 262_144;
 const lineFeed = 10;
+const syncMs = 1000;
 
 interface Entry {
+  readonly urgent: boolean;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly resolve: () => void;
   readonly reject: (failure: unknown) => void;
@@ -36,6 +38,8 @@ export class AuditLog {
   #refused: string | undefined;
   #queue: Entry[] = [];
   #running: Promise<void> | undefined;
+  /** Lines that wait for their sync. */
+  #unsynced: NodeJS.Timeout | "failed" | undefined;
 
   /** @throws MsaltError `ERR_STORE` or `ERR_DISK_FULL` when the file cannot be opened or read. */
   constructor(file: string, now: () => number) {
@@ -45,18 +49,38 @@ export class AuditLog {
     this.#descriptor = this.#checked(() => openLog(file));
   }
 
-  /** Resolves when the line is on disk. @throws MsaltError `ERR_STORE` or `ERR_DISK_FULL`: the act must not be done. */
+  /**
+   * Resolves when the line is on disk, or, of a job, in the file: that one is in the record as well, and a second sync for each
+   * would halve the number of jobs that can be accepted.
+   * @throws MsaltError `ERR_STORE` or `ERR_DISK_FULL`: the act must not be done.
+   */
   record(act: Act): Promise<void> {
     const fields = fieldsOf(act, this.#now());
     return new Promise((resolve, reject) => {
-      this.#queue.push({ fields, resolve, reject });
+      this.#queue.push({ urgent: act.act !== "publish", fields, resolve, reject });
       this.#running ??= this.#drain();
     });
   }
 
   async close(): Promise<void> {
     await this.#running;
+    if (this.#unsynced !== undefined) this.#syncLate();
     closeSync(this.#descriptor);
+  }
+
+  #sync(): void {
+    fdatasyncSync(this.#descriptor);
+    if (typeof this.#unsynced === "object") clearTimeout(this.#unsynced);
+    this.#unsynced = undefined;
+  }
+
+  /** Where it fails, the next line tries again and is refused if that fails, too. */
+  #syncLate(): void {
+    try {
+      this.#sync();
+    } catch {
+      this.#unsynced = "failed";
+    }
   }
 
   async #drain(): Promise<void> {
@@ -66,7 +90,10 @@ export class AuditLog {
       const group = this.#queue;
       this.#queue = [];
       try {
-        this.#write(group.map(({ fields }) => fields));
+        this.#write(
+          group.map(({ fields }) => fields),
+          group.some(({ urgent }) => urgent),
+        );
         for (const { resolve } of group) resolve();
       } catch (cause) {
         const failure = storeError(cause, this.#file);
@@ -76,7 +103,7 @@ export class AuditLog {
     this.#running = undefined;
   }
 
-  #write(all: readonly Readonly<Record<string, unknown>>[]): void {
+  #write(all: readonly Readonly<Record<string, unknown>>[], urgent: boolean): void {
     this.#followRotation();
     if (this.#refused !== undefined) this.#end = endOf(this.#file);
     const { text, head } = this.#compose(all);
@@ -84,7 +111,8 @@ export class AuditLog {
     try {
       for (let at = 0; at < bytes.length;) at += writeSync(this.#descriptor, bytes, at);
       // As the store does: a thread for it would cost more than it waits, and what comes meanwhile is one group all the same.
-      fdatasyncSync(this.#descriptor);
+      if (urgent || this.#unsynced === "failed") this.#sync();
+      else this.#unsynced ??= setTimeout(() => this.#syncLate(), syncMs).unref();
     } catch (failure) {
       this.#refused ??= `acts between line ${this.#end.head.n} and this one were refused: ${messageOf(failure)}`;
       throw failure;
@@ -122,6 +150,7 @@ export class AuditLog {
     const own = fstatSync(this.#descriptor);
     if (there?.ino === own.ino && there.dev === own.dev) return;
     const descriptor = openLog(this.#file);
+    if (this.#unsynced !== undefined) this.#sync();
     closeSync(this.#descriptor);
     this.#descriptor = descriptor;
     const { head } = this.#end;
