@@ -2,12 +2,14 @@
  * Mixed jobs for a while on many emulated minions that come and go, with three followers: nothing is lost, and no process grows.
  * `npm run soak` is the long form: 30 minutes, 1,000 minions, and a bound on the growth of memory.
  */
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { LocalClient } from "../../src/client/local.ts";
 import { hasResult, isTerminal } from "../../src/job/state.ts";
 import type { Jid } from "../../src/wire/ids.ts";
 import type { LocalLoad, TargetView } from "../../src/wire/local.ts";
-import { Bus, Proc, until } from "../support/bus.ts";
+import { Bus, Proc, dist, until } from "../support/bus.ts";
 import { Measure, treeOf } from "../support/measure.ts";
 
 const minutes = Number(process.env["MSALT_SOAK_MINUTES"] ?? 1.5);
@@ -21,13 +23,23 @@ const mibPer10Min = 1;
 let bus: Bus;
 let swarm: Proc;
 let client: LocalClient;
+const started: ChildProcess[] = [];
 
 beforeAll(async () => {
   bus = await Bus.start({ minions: [], autoAccept: false, master: "enroll_rate: 1000000\nkeep_jobs_seconds: 300" });
   const { stdout: token } = await bus.key("--token", `--uses=${minions}`);
   const { publish_port, ret_port, enroll_port } = bus.ports;
   const ports = [`--publish-port=${publish_port}`, `--master-port=${ret_port}`, `--enroll-port=${enroll_port}`];
-  const like = ["--minions", `${minions}`, "--id", "web{n}", "--grain", "dc={n%4}", "--disconnect-every", "60"];
+  const like = [
+    "--minions",
+    `${minions}`,
+    "--id",
+    "web{n}",
+    "--grain",
+    "dc={n%4}",
+    "--disconnect-every",
+    isLong ? "600" : "60",
+  ];
   const to = ["--master", "127.0.0.1", ...ports, "--token", token.trim(), "--root-dir", bus.minionRoot("swarm")];
   swarm = bus.track(new Proc("msalt-swarm", [...like, ...to]));
   await swarm.says("msalt-swarm ready", 60_000 + minions * 200);
@@ -35,10 +47,19 @@ beforeAll(async () => {
 }, 600_000);
 
 afterAll(async () => {
+  for (const child of started) child.kill("SIGKILL");
   (client as LocalClient | undefined)?.close();
   await (swarm as Proc | undefined)?.stop();
   await bus[Symbol.asyncDispose]();
 }, 60_000);
+
+/** `msalt-run state.event` for as long as the test runs, read by nobody who would keep it. */
+function follower(...tag: string[]): ChildProcess {
+  const args = [join(dist, "msalt-run.js"), "--root-dir", bus.masterRoot, "state.event", ...tag, "count=100000000"];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
+  started.push(child);
+  return child;
+}
 
 const all = { tgt: "*", tgtType: "glob" as const, arg: [], user: "soak", waitMs: 30_000 };
 type Order = LocalLoad<"publish">;
@@ -60,11 +81,9 @@ it(
   async () => {
     let events = 0;
     await client.subscribe("", () => (events += 1));
-    const followers = [
-      bus.spawn("msalt-run", "state.event", "count=100000000"),
-      bus.spawn("msalt-run", "state.event", "salt/job", "count=100000000"),
-    ];
-    const pids = (): number[] => [bus.master?.pid ?? 0, swarm.pid, ...followers.map(({ pid }) => pid)].flatMap(treeOf);
+    const followers = [[], ["salt/job"]].map((tag) => follower(...tag));
+    const pids = (): number[] =>
+      [bus.master?.pid ?? 0, swarm.pid, ...followers.map(({ pid = 0 }) => pid)].flatMap(treeOf);
     const measure = new Measure();
     const sampling = setInterval(() => measure.take(pids()), ms / 100);
     const before = pids().toSorted((a, b) => a - b);
