@@ -154,8 +154,10 @@ export class Ledger {
 
   #remember(jid: Jid, notAfter: number): void {
     this.#remembered.set(jid, notAfter);
-    for (const oldest of this.#remembered.keys()) {
-      if (this.#remembered.size <= rememberedMax) break;
+    const now = this.#time();
+    for (const [oldest, until] of this.#remembered) {
+      // What comes after its not-after is not begun anyway; what still runs or waits to be sent must be known.
+      if (this.#remembered.size <= rememberedMax && (until + minuteMs > now || this.#kept.has(oldest))) break;
       this.#remembered.delete(oldest);
     }
   }

@@ -140,6 +140,9 @@ it(
       const own = name.startsWith("swarm-part") ? minions : 30;
       expect(descriptors[1] - descriptors[0], `descriptors of ${name}`).toBeLessThan(20 + own);
     }
-    if (isLong) expect(growth.filter(({ kibPer10Min }) => kibPer10Min > mibPer10Min * 1024)).toEqual([]);
+    // Hundreds of minions share a process; each remembers for an hour what it ran.
+    const share = (name: string): number => (name.startsWith("swarm-part") ? minions / 2 : 1);
+    const grown = growth.filter(({ name, kibPer10Min }) => kibPer10Min > mibPer10Min * 1024 * share(name));
+    if (isLong) expect(grown).toEqual([]);
   },
 );

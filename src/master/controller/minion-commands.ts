@@ -25,6 +25,11 @@ import type { MinionLink, Presence } from "./presence.ts";
 
 /** Another ledger under a key whose host was heard of so lately is another host, not the same one after a loss (HS-11). */
 const twinMs = 60_000;
+/**
+ * All topics begin alike, and 8 bytes are for nobody to guess: when a subscriber goes, libzmq walks through the tries of all
+ * subscriptions, byte by byte, and half of the bytes are half of the way.
+ */
+const topicHead = randomBytes(8);
 
 export interface MinionCommandsOptions {
   readonly jobs: Jobs;
@@ -162,7 +167,7 @@ export class MinionCommands {
     await committer.commit([{ kind: "minion", minion: { id: link.id, keyId: link.keyId, ...seen } }]);
     if (this.#options.minionOf(link.keyId) !== link.id)
       return { error: "E_FORBIDDEN", message: "this key is not accepted" };
-    const session = { topic: randomBytes(16), publishKey: randomBytes(32) };
+    const session = { topic: Buffer.concat([topicHead, randomBytes(8)]), publishKey: randomBytes(32) };
     presence.startSession(link, session);
     this.#options.toPublisher({ is: "session", keyId: link.keyId, ...session });
     // A reconnection is no start.

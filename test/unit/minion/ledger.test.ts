@@ -164,6 +164,17 @@ describe("Ledger", () => {
     expect(ledger.hasRoom(1)).toBe(false);
   });
 
+  it("forgets a job without effects some time after it could have come again", async () => {
+    const { ledger, clock } = await onFakeDisk();
+    ledger.remember(jidOf(1), clock.at + 1000);
+    clock.at += 30_000;
+    ledger.remember(jidOf(2), clock.at + 1000);
+    expect([1, 2].map((number) => ledger.seen(jidOf(number)))).toEqual(["running", "running"]);
+    clock.at += 32_000;
+    ledger.remember(jidOf(3), clock.at + 1000);
+    expect([1, 2, 3].map((number) => ledger.seen(jidOf(number)))).toEqual(["no", "running", "running"]);
+  });
+
   it("bounds what it remembers in memory", async () => {
     const { ledger, clock } = await onFakeDisk();
     for (let number = 0; number < 10_001; number += 1) ledger.remember(jidOf(number), clock.at);
