@@ -106,10 +106,13 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     toPublisher: (message) => fronts.toPublisher(message),
   });
   await jobs.load();
-  let disk = { free: 1, at: Number.NEGATIVE_INFINITY };
-  const hasRoom = (share: number): boolean => {
-    if (disk.at < performance.now() - tickMs) disk = { free: freeShare(config.dataDir), at: performance.now() };
-    return disk.free > share;
+  const hasRoom = (share: number): boolean => freeShare(config.dataDir) > share;
+  // Looked at once a second, not for each of thousands of answers.
+  let returnsFit = { yes: true, at: Number.NEGATIVE_INFINITY };
+  const takesReturns = (): boolean => {
+    const now = performance.now();
+    if (returnsFit.at < now - tickMs) returnsFit = { yes: hasRoom(limits.diskRefuseReturns), at: now };
+    return returnsFit.yes;
   };
   const output = new LiveOutput({
     dir: `${config.dataDir}/live`,
@@ -132,7 +135,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     minionOf: (keyId) => keyring.byKeyId(keyId)?.id,
     toPublisher: (message) => fronts.toPublisher(message),
     peers: new Peers({ rules: config.peer, jobs, store, bus, audit }),
-    takesReturns: () => hasRoom(limits.diskRefuseReturns),
+    takesReturns,
   });
 
   const fronts = await Fronts.listen({
