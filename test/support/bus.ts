@@ -1,11 +1,20 @@
 /** A whole msalt on loopback, started from `dist/` as a user would start it: real processes, real sockets, real keys. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 const checkout = join(import.meta.dirname, "../..");
 export const dist = join(checkout, "dist");
+
+/** Why no tool can be run here as another user; undefined when one can. */
+export function noOtherUsers(): string | undefined {
+  if (process.getuid?.() !== 0) return "only root can run tools as other users";
+  for (let folder = checkout; ; folder = dirname(folder)) {
+    if ((statSync(folder).mode & 0o001) === 0) return `other users cannot come to ${checkout} through ${folder}`;
+    if (folder === dirname(folder)) return undefined;
+  }
+}
 
 export interface Result {
   readonly code: number | null;
