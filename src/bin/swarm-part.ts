@@ -1,5 +1,5 @@
 import { loadMinionConfig } from "../config/load.ts";
-import { MsaltError, messageOf } from "../errors.ts";
+import { fatalOf } from "../lib/child.ts";
 import { version } from "../lib/version.ts";
 import { createLog } from "../log/log.ts";
 import { runPart } from "../swarm/part.ts";
@@ -26,8 +26,5 @@ try {
   await runPart({ share, config, dir, version, log, onReady: () => say({ ready: true }) }, stop.signal);
   process.exit(0);
 } catch (failure) {
-  const known = failure instanceof MsaltError;
-  process.send({ fatal: known ? failure.message : messageOf(failure) } satisfies FromPart, undefined, undefined, () =>
-    process.exit(1),
-  );
+  process.send({ fatal: fatalOf(failure) } satisfies FromPart, undefined, undefined, () => process.exit(1));
 }

@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { MsaltError } from "../errors.ts";
 import type { LocalLoad, TargetType } from "../wire/local.ts";
 import { guessWord } from "../wire/yaml-word.ts";
-import { numberOption } from "./tool.ts";
+import { numberOption, wholeOption } from "./tool.ts";
 
 export interface JobFlags {
   readonly list?: boolean;
@@ -76,7 +76,7 @@ export function jobOptionsOf(flags: JobFlags): Partial<LocalLoad<"publish">> {
   }
   const all = {
     delimiter,
-    subset: whole("--subset", subset, 1),
+    subset: wholeOption("--subset", subset, 1),
     parallel: parallelOf(flags),
     batchWaitMs: seconds("--batch-wait", batchWait),
     batchSafe: batchSafeOf(flags),
@@ -111,13 +111,6 @@ export function targetTypeOf(flags: JobFlags): TargetType {
   return first?.[2] ?? "glob";
 }
 
-function whole(name: string, text: string | undefined, min: number): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (/^-?\d+$/.test(text) && Number.isSafeInteger(value) && value >= min) return value;
-  throw new MsaltError("ERR_USAGE", `${name}: ${JSON.stringify(text)} is not a whole number, ${min} or more`);
-}
-
 function parallelOf({ parallel, batchSize, batch }: JobFlags): LocalLoad<"publish">["parallel"] {
   const [text, other] = new Set([parallel, batchSize, batch].filter((each) => each !== undefined));
   if (other !== undefined)
@@ -133,8 +126,8 @@ function parallelOf({ parallel, batchSize, batch }: JobFlags): LocalLoad<"publis
 }
 
 function batchSafeOf({ batchSafeLimit, batchSafeSize }: JobFlags): LocalLoad<"publish">["batchSafe"] {
-  const limit = whole("--batch-safe-limit", batchSafeLimit, 0) ?? 0;
-  const size = whole("--batch-safe-size", batchSafeSize, 1) ?? 8;
+  const limit = wholeOption("--batch-safe-limit", batchSafeLimit, 0) ?? 0;
+  const size = wholeOption("--batch-safe-size", batchSafeSize, 1) ?? 8;
   if (limit === 1) throw new MsaltError("ERR_USAGE", "--batch-safe-limit must be more than 1 (0: off)");
   return limit === 0 ? undefined : { limit, size };
 }
@@ -143,7 +136,7 @@ function budgetOf({ failCount, failRate, failhard }: JobFlags): { failCount?: nu
   if (failhard === true && (failCount ?? failRate) !== undefined) {
     throw new MsaltError("ERR_USAGE", "--failhard allows no failure: it excludes --fail-count and --fail-rate");
   }
-  const count = failhard === true ? 0 : whole("--fail-count", failCount, -1);
+  const count = failhard === true ? 0 : wholeOption("--fail-count", failCount, -1);
   const rate = failRate === undefined ? undefined : rateOf(failRate);
   return { ...(count !== undefined && { failCount: count }), ...(rate !== undefined && { failRate: rate }) };
 }

@@ -34,7 +34,7 @@ import {
   valueDocument,
 } from "./key-text.ts";
 import { isMinionId } from "../wire/ids.ts";
-import { type SharedOptions, exits, outputOf } from "./tool.ts";
+import { type SharedOptions, exits, outputOf, wholeOption } from "./tool.ts";
 
 export interface KeyIo {
   /** Asks the controller; `shared` are the options with which to find it. */
@@ -193,11 +193,7 @@ class KeyTool {
 
   async #token(): Promise<number> {
     const expiresMs = parseDuration("--expires", this.#flags.expires ?? "1h");
-    const uses = Number(this.#flags.uses ?? 1);
-    if (!Number.isInteger(uses) || uses < 1 || uses > maxTokenUses) {
-      const given = JSON.stringify(this.#flags.uses);
-      throw new MsaltError("ERR_USAGE", `--uses: ${given} is not a number from 1 to ${maxTokenUses}`);
-    }
+    const uses = wholeOption("--uses", this.#flags.uses, 1, maxTokenUses) ?? 1;
     const reply = await this.#io.call("key.token", { expiresMs, uses }, this.#flags);
     const { token, expires } = parseKeyReply("key.token", reply);
     const until = new Date(expires).toISOString();

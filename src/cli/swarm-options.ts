@@ -1,7 +1,7 @@
 /** What `msalt-swarm` takes. */
 import type { Command } from "commander";
 import { MsaltError } from "../errors.ts";
-import { type SharedOptions, parseArgs, program, withDocumentation } from "./tool.ts";
+import { type SharedOptions, numberOption, parseArgs, program, wholeOption, withDocumentation } from "./tool.ts";
 
 interface Flags extends SharedOptions {
   readonly minions: string;
@@ -71,32 +71,33 @@ function collect(value: string, before: readonly string[]): readonly string[] {
 /** @throws MsaltError `ERR_USAGE` naming the option. */
 export function swarmOptions(argv: readonly string[], version: string) {
   const flags = parseArgs(swarmProgram(version), argv).opts<Flags>();
-  const [least, most = least] = flags.think.split("-").map((text) => positive("--think", text) * 1000);
-  const failRate = positive("--fail-rate", flags.failRate);
-  if (failRate > 1) throw new MsaltError("ERR_USAGE", `--fail-rate: ${flags.failRate} is not a part from 0 to 1`);
-  const remake = flags.disconnectEvery;
+  const [least = 0, most = least, ...more] = flags.think.split("-").map((text) => seconds("--think", text));
+  if (more.length > 0) throw new MsaltError("ERR_USAGE", `--think: ${JSON.stringify(flags.think)} is not 0.5 or 0.1-2`);
+  const failRate = Number(flags.failRate);
+  if (flags.failRate.trim() === "" || !(failRate >= 0 && failRate <= 1))
+    throw new MsaltError("ERR_USAGE", `--fail-rate: ${JSON.stringify(flags.failRate)} is not a part from 0 to 1`);
   const named = {
     id: "swarm",
     master: flags.master,
-    publish_port: whole("--publish-port", flags.publishPort),
-    master_port: whole("--master-port", flags.masterPort),
-    enroll_port: whole("--enroll-port", flags.enrollPort),
+    publish_port: wholeOption("--publish-port", flags.publishPort, 0),
+    master_port: wholeOption("--master-port", flags.masterPort, 0),
+    enroll_port: wholeOption("--enroll-port", flags.enrollPort, 0),
     master_finger: flags.masterFinger,
     token: flags.token,
     log_level: flags.logLevel ?? "error",
   };
   return {
-    minions: whole("--minions", flags.minions, 1) ?? 1,
-    first: whole("--first", flags.first) ?? 1,
-    processes: whole("--processes", flags.processes, 1),
+    minions: wholeOption("--minions", flags.minions, 1) ?? 1,
+    first: wholeOption("--first", flags.first, 0) ?? 1,
+    processes: wholeOption("--processes", flags.processes, 1),
     idPattern: flags.id,
     grains: flags.grain,
     behaviour: {
-      thinkMs: [least ?? 0, Math.max(least ?? 0, most ?? 0)] as const,
+      thinkMs: [least, Math.max(least, most)] as const,
       failRate,
       outputBytes: flags.outputSize === undefined ? undefined : sizeOf("--output-size", flags.outputSize),
     },
-    remakeMs: remake === undefined ? undefined : positive("--disconnect-every", remake) * 1000,
+    remakeMs: flags.disconnectEvery === undefined ? undefined : remakeMs(flags.disconnectEvery),
     settings: {
       rootDir: flags.rootDir,
       configDir: flags.configDir,
@@ -105,15 +106,15 @@ export function swarmOptions(argv: readonly string[], version: string) {
   };
 }
 
-function positive(option: string, text: string): number {
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
-  throw new MsaltError("ERR_USAGE", `${option}: ${JSON.stringify(text)} is not a number, 0 or more`);
+function remakeMs(text: string): number {
+  const ms = seconds("--disconnect-every", text);
+  if (ms > 0) return ms;
+  throw new MsaltError("ERR_USAGE", "--disconnect-every: 0 s would leave no link to work with");
 }
 
-function whole(option: string, text: string | undefined, least = 0): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d{1,9}$/.test(text) && Number(text) >= least) return Number(text);
-  throw new MsaltError("ERR_USAGE", `${option}: ${JSON.stringify(text)} is not a whole number, ${least} or more`);
+/** As milliseconds. */
+function seconds(option: string, text: string): number {
+  return numberOption(option, text, 0) * 1000;
 }
 
 function sizeOf(option: string, text: string): number {

@@ -192,6 +192,15 @@ export function numberOption(name: string, text: string | undefined, fallback: n
   return value;
 }
 
+/** A whole number given as an option. @throws MsaltError `ERR_USAGE` naming the option. */
+export function wholeOption(name: string, text: string | undefined, least: number, most?: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (/^-?\d+$/.test(text) && Number.isSafeInteger(value) && value >= least && value <= (most ?? value)) return value;
+  const range = most === undefined ? `${least} or more` : `${least} to ${most}`;
+  throw new MsaltError("ERR_USAGE", `${name}: ${JSON.stringify(text)} is not a whole number, ${range}`);
+}
+
 /** The OS user who asks, as far as this process can tell; shown in the record, proves nothing. */
 export function userName(): string {
   const sudo = process.env["SUDO_USER"];

@@ -2,7 +2,7 @@
  * The child's end of the master's supervision: answers the supervisor's pings, stops when told to, and ends at once when
  * the supervisor is gone, so that no front process outlives its master.
  */
-import { MsaltError } from "../errors.ts";
+import { type ErrorCode, MsaltError } from "../errors.ts";
 
 /** What the supervisor says to a child. `fronts`: the front processes that live now, for the controller only. */
 export type ToChild =
@@ -10,11 +10,31 @@ export type ToChild =
   | { readonly stop: true }
   | { readonly fronts: readonly { readonly epoch: string; readonly role: string }[] };
 
+/** Why a child cannot go on, as it crosses to its parent. */
+export interface Fatal {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** A fault of our own shows where it came from. */
+export function fatalOf(failure: unknown): Fatal {
+  if (failure instanceof MsaltError) {
+    return { code: failure.code, message: failure.message, hint: String(failure.details["hint"] ?? "") };
+  }
+  const message = failure instanceof Error ? (failure.stack ?? failure.message) : String(failure);
+  return { code: "ERR_INTERNAL", message, hint: "" };
+}
+
+export function errorOfFatal({ code, message, hint }: Fatal): MsaltError {
+  return new MsaltError(code, message, hint === "" ? {} : { hint });
+}
+
 /** What a child says. `kill`: the controller wants the front process of this epoch gone. */
 export type FromChild =
   | { readonly pong: number }
   | { readonly ready: Readonly<Record<string, number>> }
-  | { readonly fatal: { readonly code: string; readonly message: string; readonly hint: string } }
+  | { readonly fatal: Fatal }
   | { readonly kill: string };
 
 /** What the supervisor hands to each child in its environment. */
@@ -60,17 +80,7 @@ export async function runChild(start: (settings: ChildSettings) => Promise<Runni
   try {
     running = await start(JSON.parse(text) as ChildSettings);
   } catch (failure) {
-    const known = failure instanceof MsaltError;
-    const fatal = {
-      code: known ? failure.code : "ERR_INTERNAL",
-      message: known
-        ? failure.message
-        : failure instanceof Error
-          ? (failure.stack ?? failure.message)
-          : String(failure),
-      hint: known ? String(failure.details["hint"] ?? "") : "",
-    };
-    process.send({ fatal } satisfies FromChild, undefined, undefined, leave);
+    process.send({ fatal: fatalOf(failure) } satisfies FromChild, undefined, undefined, leave);
     return;
   }
   if (fronts !== undefined && "fronts" in fronts) running.onFronts?.(fronts.fronts);

@@ -6,8 +6,8 @@ import { type ChildProcess, fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { MasterConfig } from "../config/master.ts";
-import { MsaltError, type ErrorCode } from "../errors.ts";
-import { type ChildSettings, type FromChild, type ToChild, childSettingsVariable } from "../lib/child.ts";
+import { MsaltError } from "../errors.ts";
+import { type ChildSettings, type FromChild, type ToChild, childSettingsVariable, errorOfFatal } from "../lib/child.ts";
 import { busyHeap, smallHeap } from "../lib/small-heap.ts";
 import type { Log } from "../log/log.ts";
 import { limits } from "../wire/limits.ts";
@@ -115,10 +115,8 @@ export class Supervisor {
       spawned.on("message", (message: FromChild) => {
         if ("pong" in message) slot.lastPong = performance.now();
         else if ("kill" in message) this.#killEpoch(message.kill);
-        else if ("fatal" in message) {
-          const { code, hint } = message.fatal;
-          fatal = new MsaltError(code as ErrorCode, message.fatal.message, hint === "" ? {} : { hint });
-        } else {
+        else if ("fatal" in message) fatal = errorOfFatal(message.fatal);
+        else {
           Object.assign(this.ports, message.ready);
           slot.ready = true;
           if (slot.role === "controller") this.#tellFronts();

@@ -4,6 +4,7 @@ import { type Server, type Socket, createConnection, createServer } from "node:n
 import * as z from "zod";
 import { MsaltError, messageOf } from "../errors.ts";
 import type { FunctionResult } from "../modules/run.ts";
+import { messagesOf, sendMessage } from "../transport/stream.ts";
 import { type Words, wordsSchema } from "../wire/args.ts";
 import { decode, encode, resultScan } from "../wire/codec.ts";
 import { parseStrict } from "../wire/loads.ts";
@@ -58,37 +59,26 @@ async function serve(
   run: (call: LocalCall, signal: AbortSignal) => Promise<FunctionResult>,
 ): Promise<void> {
   const gone = new AbortController();
-  socket.on("error", () => gone.abort("SIGTERM"));
-  // Who asked and went away wants it ended.
-  for (const event of ["end", "close"] as const) socket.on(event, () => gone.abort("SIGTERM"));
+  const leave = (): void => gone.abort("SIGTERM");
+  socket.on("error", leave);
+  const messages = messagesOf(socket, () => maxRequestBytes);
   try {
-    const call = parseStrict(request, "call", decode(await framed(socket, maxRequestBytes)));
-    socket.end(frame(encode(await run(call, gone.signal))));
+    const asked = await only(messages);
+    // Nothing more is to come: who asked and went away wants it ended.
+    messages.next().then(leave, leave);
+    const call = parseStrict(request, "call", decode(asked));
+    await sendMessage(socket, encode(await run(call, gone.signal)));
   } catch (failure) {
     const failed = { value: messageOf(failure), retcode: 1, success: false, state: "failed" } satisfies FunctionResult;
-    socket.end(frame(encode(failed)));
+    await sendMessage(socket, encode(failed));
   }
+  socket.end();
 }
 
-/** Its length (4, big-endian), then the bytes. */
-function frame(bytes: Uint8Array): Buffer {
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(bytes.length);
-  return Buffer.concat([length, bytes]);
-}
-
-function framed(socket: Socket, maxBytes: number): Promise<Buffer> {
-  let all = Buffer.alloc(0);
-  return new Promise((resolve, reject) => {
-    const broken = (): void => reject(new MsaltError("ERR_COMMAND", "the other side went away"));
-    socket.on("data", (chunk: Buffer) => {
-      all = Buffer.concat([all, chunk]);
-      const length = all.length < 4 ? 0 : all.readUInt32BE(0);
-      if (length > maxBytes) reject(new MsaltError("ERR_WIRE_INVALID", "the message is too long"));
-      else if (all.length >= 4 && all.length >= 4 + length) resolve(all.subarray(4, 4 + length));
-    });
-    socket.once("end", broken).once("error", broken);
-  });
+async function only(messages: AsyncGenerator<Uint8Array>): Promise<Uint8Array> {
+  const { value, done } = await messages.next();
+  if (done === true) throw new MsaltError("ERR_COMMAND", "the other side went away");
+  return value;
 }
 
 /** Asks the running minion; undefined when none runs. @throws MsaltError `ERR_NOT_ALLOWED` when its socket is not ours to use. */
@@ -108,8 +98,8 @@ export async function askMinion(path: string, call: LocalCall): Promise<Function
       { cause },
     );
   }
-  socket.write(frame(encode(call)));
-  const answer = await framed(socket, maxAnswerBytes);
+  await sendMessage(socket, encode(call));
+  const answer = await only(messagesOf(socket, () => maxAnswerBytes));
   socket.destroy();
   return decode(answer, resultScan) as FunctionResult;
 }

@@ -8,9 +8,8 @@ import { gatherGrains } from "../grains/gather.ts";
 import type { Log } from "../log/log.ts";
 import { runMinion } from "../minion/minion.ts";
 import { builtins } from "../modules/registry.ts";
-import { type MinionId, isMinionId } from "../wire/ids.ts";
 import { type Behaviour, emulated } from "./emulated.ts";
-import { fillGrains, fillIn } from "./pattern.ts";
+import { fillGrains, idOf } from "./pattern.ts";
 
 export interface Share {
   /** Numbers of its minions: `first` up to, not including, `end`. */
@@ -96,13 +95,6 @@ export async function runPart(options: PartOptions, signal: AbortSignal): Promis
   }
   await Promise.all(running);
   if (!signal.aborted) throw new MsaltError("ERR_INTERNAL", "none of its minions could go on");
-}
-
-/** @throws MsaltError `ERR_USAGE`. */
-export function idOf(pattern: string, n: number): MinionId {
-  const id = fillIn(pattern, n);
-  if (isMinionId(id)) return id;
-  throw new MsaltError("ERR_USAGE", `--id: ${JSON.stringify(id)}, the id of number ${n}, is no minion id`);
 }
 
 function namedLog(log: Log, id: string): Log {

@@ -1,4 +1,5 @@
 import { MsaltError } from "../errors.ts";
+import { type MinionId, isMinionId } from "../wire/ids.ts";
 
 /** What `{n}` and `{n%7}` stand for in an id or a grain: the minion's number, and what is left of it after a division. */
 export function fillIn(pattern: string, n: number): string {
@@ -20,4 +21,11 @@ export function fillGrains(patterns: readonly string[], n: number): Record<strin
       return [fillIn(name, n), /^-?\d{1,15}$/.test(filled) ? Number(filled) : filled];
     }),
   );
+}
+
+/** @throws MsaltError `ERR_USAGE`. */
+export function idOf(pattern: string, n: number): MinionId {
+  const id = fillIn(pattern, n);
+  if (isMinionId(id)) return id;
+  throw new MsaltError("ERR_USAGE", `--id: ${JSON.stringify(id)}, the id of number ${n}, is no minion id`);
 }

@@ -3,11 +3,11 @@ import { type ChildProcess, fork } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { MsaltError } from "../errors.ts";
+import { type Fatal, errorOfFatal } from "../lib/child.ts";
 import { busyHeap } from "../lib/small-heap.ts";
 import type { Log } from "../log/log.ts";
 import type { Share } from "./part.ts";
-import { idOf } from "./part.ts";
-import { fillGrains } from "./pattern.ts";
+import { fillGrains, idOf } from "./pattern.ts";
 
 export interface SwarmOptions extends Omit<Share, "first" | "end"> {
   readonly minions: number;
@@ -30,7 +30,7 @@ export interface PartSettings {
 }
 
 /** What it says: one more minion can take jobs, or why it ends. */
-export type FromPart = { readonly ready: true } | { readonly fatal: string };
+export type FromPart = { readonly ready: true } | { readonly fatal: Fatal };
 
 export const partVariable = "MSALT_SWARM_PART";
 
@@ -77,7 +77,7 @@ export async function runSwarm(
     });
     children.push(child);
     child.on("message", (message: FromPart) => {
-      if ("fatal" in message) failed ??= new MsaltError("ERR_USAGE", message.fatal);
+      if ("fatal" in message) failed ??= errorOfFatal(message.fatal);
       else ready += 1;
       if (ready < minions || isReady) return;
       isReady = true;

@@ -54,6 +54,9 @@ describe("swarmOptions", () => {
     ["--fail-rate", "1.5"],
     ["--output-size", "4G"],
     ["--disconnect-every", "-1"],
+    ["--disconnect-every", "0"],
+    ["--think", "1-2-3"],
+    ["--fail-rate", ""],
     ["--master-port", "x"],
   ])("refuses %s %s, naming the option", (option, value) => {
     expect(() => parse(`${option}=${value}`)).toThrow(code("ERR_USAGE"));

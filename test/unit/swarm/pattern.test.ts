@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { idOf } from "../../../src/swarm/part.ts";
-import { fillGrains, fillIn } from "../../../src/swarm/pattern.ts";
+import { fillGrains, fillIn, idOf } from "../../../src/swarm/pattern.ts";
 import { code } from "../../support/keys.ts";
 
 describe("fillIn", () => {
