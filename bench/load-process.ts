@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { messageOf } from "../src/errors.ts";
 
 /** What a generator can do: by name what it is given and what it answers. */
-export type Calls = Readonly<Record<string, { readonly load: unknown; readonly answer: unknown }>>;
+export type Calls<C> = { readonly [N in keyof C]: { readonly load: unknown; readonly answer: unknown } };
 
 interface Asked {
   readonly n: number;
@@ -13,7 +13,7 @@ interface Asked {
 }
 type Answered = { readonly n: number; readonly ok: unknown } | { readonly n: number; readonly failed: string };
 
-export class LoadProcess<C extends Calls> implements AsyncDisposable {
+export class LoadProcess<C extends Calls<C>> implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   readonly #waiting = new Map<number, (answer: Answered) => void>();
@@ -63,7 +63,7 @@ export class LoadProcess<C extends Calls> implements AsyncDisposable {
 }
 
 /** The generator's end. It lives as long as its parent. */
-export function serveParent<C extends Calls>(handlers: {
+export function serveParent<C extends Calls<C>>(handlers: {
   readonly [N in keyof C]: (load: C[N]["load"]) => Promise<C[N]["answer"]>;
 }): void {
   process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));

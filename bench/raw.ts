@@ -1,8 +1,11 @@
 /** Starts the physical yardstick: as many processes, sockets and bytes as the product uses, and no content. */
 import { generateKeys, makeKeyRecord } from "../src/crypto/keys.ts";
 import { sealEnvelope } from "../src/crypto/envelope.ts";
-import { keyIdOf, randomBytes, sha256, sharedKey, x25519Public } from "../src/crypto/primitives.ts";
+import { keyIdOf, randomBytes, sharedKey, x25519Public } from "../src/crypto/primitives.ts";
+import { sealBody, sealOrder } from "../src/crypto/publication.ts";
 import { encode } from "../src/wire/codec.ts";
+import { asJid } from "../src/wire/ids.ts";
+import type { Order } from "../src/wire/publication.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,8 +13,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { RawMasterCalls } from "./load/raw-master.ts";
 import type { RawMinionCalls } from "./load/raw-minions.ts";
 import { LoadProcess } from "./load-process.ts";
+import { pingReturn } from "./ping-return.ts";
 import { cpuMs } from "./processes.ts";
 import type { Cleanup } from "./row.ts";
+
+const jid = asJid("20261121023504473347");
 
 /** Bytes on the wire of a returned test.ping, of its acknowledgement, and of the publication that asks for it. */
 function frameSizes(): { readonly request: number; readonly reply: number; readonly publication: number } {
@@ -22,21 +28,24 @@ function frameSizes(): { readonly request: number; readonly reply: number; reado
     const inner = { sender, requestId: randomBytes(16), bootId: randomBytes(8), counter: 1, body: encode(body) };
     return sealEnvelope(direction, inner, key).length;
   };
-  const data = encode(true);
-  const request = size("request", {
-    cmd: "job.return",
-    jid: "20261121023504473347",
+  const result = pingReturn(jid);
+  const order: Order = {
+    order: "run",
+    jid,
     fun: "test.ping",
-    retcode: 0,
-    success: true,
-    state: "succeeded",
-    total: data.length,
-    offset: 0,
-    sha256: sha256(data),
-    data,
-  });
-  // A publication of test.ping is 46 bytes of head, a wrap of 172 and some 250 of body (src/wire/publication.ts).
-  return { request, reply: size("reply", { ok: { have: data.length, stored: true } }), publication: 470 };
+    arg: [],
+    user: "root",
+    tgt: "*",
+    tgt_type: "glob",
+    created: 1_795_000_000_000,
+    not_after: 1_795_000_065_000,
+  };
+  const session = { topic: randomBytes(16), publishKey: randomBytes(32) };
+  return {
+    request: size("request", result),
+    reply: size("reply", { ok: { have: result.total, stored: true } }),
+    publication: sealOrder(session, 1, sealBody(jid, encode(order)), new Uint8Array(64)).length,
+  };
 }
 
 export interface RawBus {

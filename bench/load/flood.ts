@@ -2,12 +2,12 @@
 import { randomBytes, sha256 } from "../../src/crypto/primitives.ts";
 import { MsaltError } from "../../src/errors.ts";
 import { Link, Refused } from "../../src/minion/link.ts";
-import { encode } from "../../src/wire/codec.ts";
 import type { Jid } from "../../src/wire/ids.ts";
 import type { KeyRecord } from "../../src/wire/key-record.ts";
 import { protocolVersion } from "../../src/wire/loads.ts";
 import type { Identity } from "../identities.ts";
 import { ownCpuMs, serveParent, sharedNow } from "../load-process.ts";
+import { pingReturn } from "../ping-return.ts";
 
 /** What one process of a flood did. Times in milliseconds of `sharedNow`. */
 export interface Flooded {
@@ -19,16 +19,14 @@ export interface Flooded {
   readonly cpuMs: number;
 }
 
-// A type, because an interface has no index signature.
-// oxlint-disable-next-line typescript/consistent-type-definitions
-export type FloodCalls = {
+export interface FloodCalls {
   connect: {
     load: { ports: { publish_port: number; ret_port: number }; master: KeyRecord; minions: readonly Identity[] };
     answer: undefined;
   };
   /** Every connection returns every job, `window` at a time. */
   flood: { load: { jids: readonly Jid[]; window: number }; answer: Flooded };
-};
+}
 
 /** As the product's outbox. */
 const answerMs = 10_000;
@@ -58,19 +56,6 @@ async function open({ id, keys, record }: Identity, { ports, master }: FloodCall
   return link;
 }
 
-const data = encode(true);
-const result = {
-  cmd: "job.return",
-  fun: "test.ping",
-  retcode: 0,
-  success: true,
-  state: "succeeded",
-  total: data.length,
-  offset: 0,
-  sha256: sha256(data),
-  data,
-} as const;
-
 /** Asks again as a minion does: when it was told to, and when no answer came. */
 async function untilAnswered<T>(ask: () => Promise<T>): Promise<T> {
   for (;;) {
@@ -88,7 +73,7 @@ async function untilAnswered<T>(ask: () => Promise<T>): Promise<T> {
 }
 
 async function store(link: Link, jid: Jid): Promise<void> {
-  const { stored } = await untilAnswered(() => link.ask({ ...result, jid }, answerMs));
+  const { stored } = await untilAnswered(() => link.ask(pingReturn(jid), answerMs));
   if (!stored) throw new Error("a whole result was answered without being stored");
 }
 

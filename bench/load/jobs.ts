@@ -2,13 +2,11 @@
 import { LocalClient } from "../../src/client/local.ts";
 import { serveParent, sharedNow } from "../load-process.ts";
 
-// A type, because an interface has no index signature.
-// oxlint-disable-next-line typescript/consistent-type-definitions
-export type JobCalls = {
+export interface JobCalls {
   connect: { load: { sockDir: string }; answer: undefined };
   /** For `ms`; `tgt` is the id. */
   publish: { load: { tgt: string; window: number; ms: number }; answer: { jobs: number; ms: number } };
-};
+}
 
 let client: LocalClient | undefined;
 

@@ -6,9 +6,7 @@ import { randomBytes } from "../../src/crypto/primitives.ts";
 import { type Channel, bindPublisher, connectDealer, runProxy, startZap } from "../../src/transport/channel.ts";
 import { serveParent } from "../load-process.ts";
 
-// A type, because an interface has no index signature.
-// oxlint-disable-next-line typescript/consistent-type-definitions
-export type RawMasterCalls = {
+export interface RawMasterCalls {
   /** Gives the bound port. */
   proxy: { load: { secret: Uint8Array; back: string }; answer: number };
   worker: { load: { back: string; replyBytes: number }; answer: undefined };
@@ -18,7 +16,7 @@ export type RawMasterCalls = {
   subscribed: { load: undefined; answer: number };
   /** One frame to each of them. */
   publish: { load: undefined; answer: undefined };
-};
+}
 
 const onError = (failure: unknown): void => void process.stderr.write(`raw: ${String(failure)}\n`);
 const topics = new Map<string, Buffer>();

@@ -4,9 +4,7 @@ import { randomBytes, x25519Public } from "../../src/crypto/primitives.ts";
 import { type Channel, connectDealer, connectSubscriber } from "../../src/transport/channel.ts";
 import { ownCpuMs, serveParent, sharedNow } from "../load-process.ts";
 
-// A type, because an interface has no index signature.
-// oxlint-disable-next-line typescript/consistent-type-definitions
-export type RawMinionCalls = {
+export interface RawMinionCalls {
   /** `publishPort`: each also subscribes to a topic of its own, and answers what comes with one request. */
   connect: {
     load: { port: number; publishPort?: number; server: Uint8Array; connections: number; requestBytes: number };
@@ -17,7 +15,7 @@ export type RawMinionCalls = {
   /** Before a publication; `round` resolves when every connection has had it and a reply to the request it made then. */
   arm: { load: undefined; answer: undefined };
   round: { load: undefined; answer: { endedAt: number; cpuMs: number } };
-};
+}
 
 const onError = (failure: unknown): void => void process.stderr.write(`raw: ${String(failure)}\n`);
 const requests: Channel[] = [];

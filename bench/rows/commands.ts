@@ -2,15 +2,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Bed } from "../bed.ts";
 import { timed, timedWell } from "../command.ts";
-import type { Cleanup, Contender, Row, Scale } from "../row.ts";
+import type { Cleanup, Contender, Row, Sample, Scale } from "../row.ts";
 import { saltContender } from "../salt-side.ts";
+
+const pingCost = ({ wallMs, cpuMs }: { wallMs: number; cpuMs: number }): Sample => ({
+  "test.ping": wallMs / 1000,
+  "test.ping CPU": cpuMs / 1000,
+});
+const deathTimes = (offlineMs: number, midJobMs: number): Sample => ({
+  "already offline, until the command ends": offlineMs / 1000,
+  "dies mid-job, until the command ends": midJobMs / 1000,
+});
 
 const empty: Contender = {
   name: "empty Node",
-  sample: async () => {
-    const { wallMs, cpuMs } = await timedWell([process.execPath, "-e", ""]);
-    return { "test.ping": wallMs / 1000, "test.ping CPU": cpuMs / 1000 };
-  },
+  sample: async () => pingCost(await timedWell([process.execPath, "-e", ""])),
 };
 
 export const ping: Row = {
@@ -31,10 +37,8 @@ export const ping: Row = {
       {
         name: "msalt",
         sample: async () => {
-          const { wallMs, cpuMs } = await timedWell(bed.words("msalt", "m1", "test.ping"));
           return {
-            "test.ping": wallMs / 1000,
-            "test.ping CPU": cpuMs / 1000,
+            ...pingCost(await timedWell(bed.words("msalt", "m1", "test.ping"))),
             "cmd.run true": await wall("msalt", "m1", "cmd.run", "true"),
             "msalt --version": await wall("msalt", "--version"),
             "msalt-key -L": await wall("msalt-key", "-L"),
@@ -42,10 +46,7 @@ export const ping: Row = {
         },
       },
       empty,
-      await saltContender(scale, cleanup, 1, async (salt) => {
-        const { wallMs, cpuMs } = await salt.ping();
-        return { "test.ping": wallMs / 1000, "test.ping CPU": cpuMs / 1000 };
-      }),
+      await saltContender(scale, cleanup, 1, async (salt) => pingCost(await salt.ping())),
     ];
   },
 };
@@ -107,18 +108,12 @@ export const dead: Row = {
             if (code === 0 || !stdout.includes("m2:"))
               throw new Error(`the dead minion was not named (exit ${code}): ${stdout}`);
           }
-          return {
-            "already offline, until the command ends": offline.wallMs / 1000,
-            "dies mid-job, until the command ends": midJob.wallMs / 1000,
-          };
+          return deathTimes(offline.wallMs, midJob.wallMs);
         },
       },
       await saltContender(scale, cleanup, 2, async (salt) => {
         const { offlineMs, midJobMs } = await salt.deadMinion();
-        return {
-          "already offline, until the command ends": offlineMs / 1000,
-          "dies mid-job, until the command ends": midJobMs / 1000,
-        };
+        return deathTimes(offlineMs, midJobMs);
       }),
     ];
   },
