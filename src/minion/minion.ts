@@ -7,30 +7,26 @@ import { ensureOwnKeys, loadPin, loadSecret, savePin } from "../crypto/keystore.
 import { verifyKeyRecord } from "../crypto/keys.ts";
 import { Signer, Verifier, equalBytes, randomBytes } from "../crypto/primitives.ts";
 import { messageOf } from "../errors.ts";
-import { gatherGrains } from "../grains/gather.ts";
 import { delay } from "../lib/backoff.ts";
 import { sleep } from "../lib/deadline.ts";
 import { takeLock } from "../lib/lock-file.ts";
 import type { Log } from "../log/log.ts";
 import { onChange } from "../log/once.ts";
 import type { AnyFunction } from "../modules/declare.ts";
-import { zmqVersion } from "../transport/channel.ts";
-import { decode, resultScan } from "../wire/codec.ts";
 import type { KeyRecord } from "../wire/key-record.ts";
 import { callSocket, serveCalls } from "./call-server.ts";
-import { checkGrains } from "./check-grains.ts";
 import { MasterClock } from "./clock.ts";
 import { CommandRunner } from "./command.ts";
 import { enrol } from "./enrol.ts";
 import { Executor } from "./executor.ts";
-import { saveGrains } from "../config/grains-file.ts";
+import { OwnFacts } from "./facts.ts";
 import { masterFiles, mineOf, publishOver } from "./asks.ts";
 import { Ledger } from "./ledger.ts";
 import { Live } from "./live.ts";
 import { type Link, Refused } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { OwnModules, modulesDir } from "./own-modules.ts";
-import { patiently, Session } from "./session.ts";
+import { Session } from "./session.ts";
 import { Scheduler } from "./scheduler.ts";
 
 /** After so many links to each address that came to nothing, ask on the enrolment port what the master thinks of this key. */
@@ -90,9 +86,7 @@ class Minion {
   readonly #scheduler: Scheduler;
   readonly #session: Session;
   readonly #changes: ReturnType<typeof onChange>;
-  #grains: Readonly<Record<string, unknown>> = {};
-  #pillar: Readonly<Record<string, unknown>> = {};
-  #custom: Readonly<Record<string, unknown>>;
+  readonly #facts: OwnFacts;
   #master: KeyRecord | undefined;
   #verifier: Verifier | undefined;
   #link: Link | undefined;
@@ -105,12 +99,11 @@ class Minion {
     this.#record = record;
     this.#changes = onChange(log);
     this.#modules = new OwnModules(modulesDir(config.dataDir), log);
-    this.#custom = { ...config.grains, ...config.customGrains };
+    this.#facts = new OwnFacts({ config, version, log, link: () => this.#link, machine: options.emulation?.grains });
     this.#outbox = new Outbox(ledger, log);
     const commands = new CommandRunner({}, (jid) => this.#live.grown(jid));
     this.#live = new Live({ commands, log });
-    const grains = (): Readonly<Record<string, unknown>> => this.#grains;
-    const pillar = (): Readonly<Record<string, unknown>> => this.#pillar;
+    const facts = this.#facts;
     const files = masterFiles(() => this.#link);
     const schedule = (): Scheduler => this.#scheduler;
     this.#executor = new Executor({
@@ -126,20 +119,20 @@ class Minion {
       host: {
         id: config.id,
         get grains() {
-          return grains();
+          return facts.grains;
         },
         get pillar() {
-          return pillar();
+          return facts.pillar;
         },
         config: config.shown,
         files,
         mine: mineOf(() => this.#link),
         publish: publishOver(() => this.#link),
         fire: (tag, data) => this.#fire(tag, data),
-        setGrains: (change) => this.#setGrains(change),
+        setGrains: (change) => facts.setGrains(change),
         syncModules: () => this.#modules.sync(files),
-        fetchPillar: () => this.#fetchPillar(),
-        refreshPillar: () => this.#refreshPillar(),
+        fetchPillar: () => facts.fetchPillar(),
+        refreshPillar: () => facts.refreshPillar(),
         get schedule() {
           return schedule();
         },
@@ -163,7 +156,7 @@ class Minion {
       ledger,
       clock,
       log,
-      grains,
+      grains: () => facts.grains,
       running: () => this.#executor.jids(),
       remakeMs: options.emulation?.remakeMs ?? dayMs,
       onOrder: (order, signature) => this.#executor.take(order, signature),
@@ -173,7 +166,7 @@ class Minion {
         this.#outbox.use(link);
         this.#live.use(link);
       },
-      onPillar: (bytes) => this.#setPillar(pillarOf(bytes)),
+      onPillar: (bytes) => facts.takePillar(bytes),
       onReady: () => {
         log.info("connected to the master");
         this.#changes.reset();
@@ -188,7 +181,7 @@ class Minion {
 
   async run(signal: AbortSignal): Promise<void> {
     const { config, log, emulation } = this.#options;
-    this.#grains = await this.#gather(this.#custom);
+    await this.#facts.load();
     const calls = emulation === undefined ? await this.#serveMachine() : undefined;
     this.#setMaster(loadPin(config.pkiDir));
     this.#options.onStarted();
@@ -309,47 +302,6 @@ class Minion {
     log.info("the master has new keys", { number: record.number });
   }
 
-  async #gather(custom: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>> {
-    const { config, version, emulation } = this.#options;
-    if (emulation !== undefined) return { ...emulation.grains, ...custom, id: config.id };
-    const master = config.masters[0] ?? "";
-    const zmqversion = await zmqVersion();
-    return gatherGrains({ id: config.id, master, version, custom: { zmqversion, ...custom } });
-  }
-
-  async #setGrains(change: Readonly<Record<string, unknown>>): Promise<void> {
-    const { config } = this.#options;
-    const merged = Object.entries({ ...this.#custom, ...change });
-    const custom = Object.fromEntries(merged.filter(([, value]) => value !== undefined));
-    const grains = await this.#gather(custom);
-    checkGrains(grains);
-    await saveGrains(config.grainsFile, custom);
-    this.#custom = custom;
-    this.#grains = grains;
-    await this.#link?.ask({ cmd: "grains", grains: { ...this.#grains } }, 5000);
-    // What the pillar holds may follow from them; they are set whether or not it comes.
-    await this.#refreshPillar().catch((failure: unknown) =>
-      this.#options.log.warn("cannot refresh the pillar", { failure: messageOf(failure) }),
-    );
-  }
-
-  async #fetchPillar(): Promise<Readonly<Record<string, unknown>>> {
-    const link = this.#link;
-    if (link === undefined) throw new Error("not connected to a master");
-    const { pillar } = await patiently(() => link.ask({ cmd: "pillar" }, 5000), undefined);
-    return pillarOf(pillar);
-  }
-
-  async #refreshPillar(): Promise<void> {
-    this.#setPillar(await this.#fetchPillar());
-  }
-
-  #setPillar(pillar: Readonly<Record<string, unknown>>): void {
-    const { _errors: errors } = pillar;
-    if (errors !== undefined) this.#options.log.error("the pillar of this minion has errors", { errors });
-    this.#pillar = pillar;
-  }
-
   /** At the start and every `mine_interval` minutes. */
   #updateMine(): void {
     const { config, log } = this.#options;
@@ -368,9 +320,4 @@ class Minion {
     if (this.#link === undefined) throw new Error("not connected to a master");
     await this.#link.ask({ cmd: "event", tag, data: { ...data } }, 5000);
   }
-}
-
-/** @throws MsaltError `ERR_WIRE_INVALID`. */
-function pillarOf(bytes: Uint8Array): Readonly<Record<string, unknown>> {
-  return decode(bytes, resultScan) as Readonly<Record<string, unknown>>;
 }

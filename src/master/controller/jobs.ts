@@ -21,6 +21,7 @@ import { tags } from "../../wire/tags.ts";
 import { Announcer, type AnnouncerOptions } from "./announcer.ts";
 import type { Committer } from "./committer.ts";
 import { Delivery, type DeliveryOptions } from "./delivery.ts";
+import { OpenJobs } from "./open-jobs.ts";
 import { checkArguments, jobOf, subsetOf } from "./submission.ts";
 
 /** `job.start` of a run that began just before not-after may still be on its way. */
@@ -58,9 +59,7 @@ interface Change {
 export class Jobs {
   readonly delivery: Delivery;
   readonly #options: JobsOptions;
-  readonly #open = new Map<Jid, OpenJob>();
-  /** Jobs in which a minion's target is not terminal. */
-  readonly #byMinion = new Map<MinionId, Set<Jid>>();
+  readonly #open = new OpenJobs();
   readonly #announcer: Announcer;
   /** Runs that their minion did not name in its heartbeats, and since when. */
   readonly #unheard = new Map<string, number>();
@@ -76,7 +75,7 @@ export class Jobs {
     this.delivery = new Delivery({
       ...options,
       openOf: (id) => this.#openOf(id),
-      isCurrent: (open) => this.#open.get(open.job.jid) === open,
+      isCurrent: (open) => this.#open.isCurrent(open),
     });
   }
 
@@ -119,7 +118,7 @@ export class Jobs {
     const writes: Write[] = [{ kind: "job", job }, ...rowsOf(jid, rows)];
     if (minions.length === 0) writes.push({ kind: "end", jid, at: created });
     await committer.commit(writes, "now", before);
-    this.#add(open);
+    this.#open.add(open);
     const { fun, arg, user, tgt, tgtType } = load;
     this.#announcer.fire(open, tags.jobNew(jid), { jid, tgt, tgt_type: tgtType, fun, arg, user, minions, missing });
     // Keys that went while the commit ran: their jobs go to nobody (P6).
@@ -152,7 +151,7 @@ export class Jobs {
     }
     const at = this.#options.now();
     const stop = { reason: `killed by ${user}`, ...open.stop, at, signal };
-    const skipped = this.#halt(open, stop);
+    const skipped = this.#open.halt(open, stop);
     await this.#settle(open, { moved: skipped, at, stop });
     const told = [...open.targets.values()].filter(({ state }) => state === "sent" || state === "running");
     return { skipped: skipped.length, told: told.map(({ id }) => id) };
@@ -191,7 +190,7 @@ export class Jobs {
     const open = this.#open.get(jid);
     if (open === undefined) return (await this.#ended(jid, id)) !== undefined;
     if (!open.targets.has(id)) return false;
-    const target = this.#apply(open, id, { is: "started", at: this.#options.now() });
+    const target = this.#open.apply(open, id, { is: "started", at: this.#options.now() });
     if (target === undefined) return true;
     await this.#options.committer.commit(rowsOf(jid, [target]), "soon");
     const { fun, tgt, tgtType, user } = open.job;
@@ -211,7 +210,7 @@ export class Jobs {
     if (open === undefined || (target !== undefined && isTerminal(target.state)))
       return this.#returnedAgain(id, jid, event);
     if (target === undefined) return false;
-    const next = this.#apply(open, id, event);
+    const next = this.#open.apply(open, id, event);
     if (next === undefined) return true;
     await this.#settle(open, {
       moved: [next],
@@ -238,11 +237,11 @@ export class Jobs {
    */
   async abandon(id: MinionId, reason: string): Promise<void> {
     this.#leaving.add(id);
-    const jids = new Set(this.#byMinion.get(id));
+    const jids = this.#open.jidsOf(id);
     const attempt = async (): Promise<void> => {
       await this.#loading;
       const at = this.#options.now();
-      for (const open of this.#openOf(id, jids)) {
+      for (const open of this.#open.of(id, jids)) {
         const begun = open.targets.get(id)?.state !== "waiting";
         await this.#give(open, [id], { is: begun ? "lost" : "expired", at, reason });
       }
@@ -264,7 +263,7 @@ export class Jobs {
     await this.#loading;
     const { now, presence } = this.#options;
     const reason = "not started in time: the minion was not connected or never answered";
-    for (const open of this.#open.values()) {
+    for (const open of this.#open.all()) {
       const late: MinionId[] = [];
       const gone: MinionId[] = [];
       for (const target of open.targets.values()) {
@@ -317,7 +316,7 @@ export class Jobs {
   }
 
   active(): (JobView & { targets: TargetView[] })[] {
-    return [...this.#open.values()].map((open) => this.#view(open));
+    return [...this.#open.all()].map((open) => this.#view(open));
   }
 
   #view({ job, stop, sequence, ...open }: OpenJob): JobView & { targets: TargetView[] } {
@@ -328,16 +327,15 @@ export class Jobs {
 
   async #read(): Promise<void> {
     const { store, presence } = this.#options;
-    const before = new Map(this.#open);
+    const before = new Map([...this.#open.all()].map((open) => [open.job.jid, open]));
     this.#open.clear();
-    this.#byMinion.clear();
     this.#unheard.clear();
     const last = await store.lastJid();
     if (this.#lastJid === undefined || (last !== undefined && last > this.#lastJid)) this.#lastJid = last;
     for (const { job, stop } of await store.openJobs()) {
       const open = new OpenJob(job, await store.targets(job.jid), stop);
       open.sequence = before.get(job.jid)?.sequence ?? 0;
-      this.#add(open);
+      this.#open.add(open);
       // That an order was sent is written down in batches only.
       for (const { id } of job.options.parallel === undefined ? open.targets.values() : []) {
         if ((presence.find(id)?.lastSeen ?? 0) > job.created - seenSlackMs) open.apply(id, { is: "sent" });
@@ -350,38 +348,8 @@ export class Jobs {
     }
   }
 
-  #add(open: OpenJob): void {
-    this.#open.set(open.job.jid, open);
-    for (const target of open.targets.values()) this.#track(open.job.jid, target);
-  }
-
-  #track(jid: Jid, { id, state }: Target): void {
-    const jids = this.#byMinion.get(id) ?? new Set<Jid>();
-    if (isTerminal(state)) jids.delete(jid);
-    else jids.add(jid);
-    if (jids.size > 0) this.#byMinion.set(id, jids);
-    else this.#byMinion.delete(id);
-  }
-
-  *#openOf(id: MinionId, only?: ReadonlySet<Jid>): Iterable<OpenJob> {
-    if (only === undefined && this.#leaving.has(id)) return;
-    for (const jid of this.#byMinion.get(id) ?? []) {
-      const open = this.#open.get(jid);
-      if (open !== undefined && only?.has(jid) !== false) yield open;
-    }
-  }
-
-  /** Moves one target in memory; undefined when the event changes nothing. The caller writes what it gets. */
-  #apply(open: OpenJob, id: MinionId, event: TargetEvent): Target | undefined {
-    const next = open.apply(id, event);
-    if (next !== undefined) this.#track(open.job.jid, next);
-    return next;
-  }
-
-  #halt(open: OpenJob, stop: Stop): Target[] {
-    const skipped = open.halt(stop);
-    for (const target of skipped) this.#track(open.job.jid, target);
-    return skipped;
+  #openOf(id: MinionId): Iterable<OpenJob> {
+    return this.#leaving.has(id) ? [] : this.#open.of(id);
   }
 
   /**
@@ -391,7 +359,7 @@ export class Jobs {
   async #settle(open: OpenJob, { moved, at, announce, soon, ...change }: Change): Promise<void> {
     const { jid } = open.job;
     const spent = open.spent(at);
-    const skipped = spent === undefined ? [] : this.#halt(open, spent);
+    const skipped = spent === undefined ? [] : this.#open.halt(open, spent);
     const stop = change.stop ?? spent;
     const writes = rowsOf(jid, [...moved, ...skipped]);
     if (stop !== undefined) writes.push({ kind: "stop", jid, stop });
@@ -407,7 +375,7 @@ export class Jobs {
   }
 
   async #give(open: OpenJob, ids: readonly MinionId[], event: GivenUp): Promise<void> {
-    const moved = ids.flatMap((id) => this.#apply(open, id, event) ?? []);
+    const moved = ids.flatMap((id) => this.#open.apply(open, id, event) ?? []);
     const announce = (): void => {
       for (const target of moved) {
         // `no_return` is Salt's outputter for what a minion did not say itself.
@@ -425,7 +393,7 @@ export class Jobs {
     this.#planning.add(jid);
     setImmediate(() => {
       this.#planning.delete(jid);
-      if (this.#open.get(jid) !== open) return;
+      if (!this.#open.isCurrent(open)) return;
       const { rows, send } = this.#plan(open, this.#options.now());
       if (rows.length === 0) return;
       this.#options.committer.commit(rowsOf(jid, rows)).then(
@@ -474,7 +442,7 @@ export class Jobs {
   }
 
   #finish(open: OpenJob): void {
-    if (this.#open.get(open.job.jid) !== open) return;
+    if (!this.#open.isCurrent(open)) return;
     this.#announcer.fire(open, tags.jobEnd(open.job.jid), { jid: open.job.jid });
     this.#open.delete(open.job.jid);
   }
