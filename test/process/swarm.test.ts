@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Bus, Proc, dist } from "../support/bus.ts";
+import { LocalClient } from "../../src/client/local.ts";
+import { Bus, Proc, dist, until } from "../support/bus.ts";
 
 let bus: Bus;
 
@@ -40,6 +41,31 @@ describe("msalt-swarm", () => {
       { web3: "test.ping failed on web3, as it was told to" },
     ]);
     expect(await second.stop("SIGINT")).toMatchObject({ code: 0 });
+  });
+
+  it("makes its links anew when told to, and its minions answer", async () => {
+    const like = ["--minions", "4", "--id", "web{n}", "--processes", "1", "--disconnect-every", "2"];
+    const restless = swarm(...like);
+    await restless.says("msalt-swarm ready minions=4");
+    const client = await LocalClient.connect(bus.sockDir);
+    try {
+      const sinceWhen = async (): Promise<Map<string, number>> => {
+        const { minions } = await client.call("minion.list", {});
+        const linked = minions.filter(({ connected, id }) => connected && /^web[1-4]$/.test(id));
+        return new Map(linked.map(({ id, since = 0 }) => [id, since]));
+      };
+      let first = new Map<string, number>();
+      await until("four links", async () => (first = await sinceWhen()).size === 4);
+      await until("four newer links", async () => {
+        const now = await sinceWhen();
+        return [...first].every(([id, since]) => (now.get(id) ?? 0) > since);
+      });
+    } finally {
+      client.close();
+    }
+    const ping = await bus.msalt("web[1-4]", "test.ping", "--out=json", "--static");
+    expect(JSON.parse(ping.stdout)).toEqual({ web1: true, web2: true, web3: true, web4: true });
+    await restless.stop();
   });
 
   it("waits for its keys to be accepted", async () => {
