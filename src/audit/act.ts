@@ -3,7 +3,7 @@ import { sha256Hex } from "./chain.ts";
 /** One act of somebody who may order the master about, or tried to. */
 export interface Act {
   readonly user: string;
-  /** How the user is known: `owner` (can read the master's secret; the name is what the tool said), `uid 1001` (proved), `key` (a minion). */
+  /** How the user is known: `owner` (can read the master's secret; the name is what the tool said), `uid 1001` (proved), `key` (a minion), `token` or `auto_accept` (a minion that was accepted so). */
   readonly how: string;
   readonly act: "publish" | "kill" | "key.accept" | "key.reject" | "key.delete" | "token" | "denied";
   readonly jid?: string | undefined;

@@ -1,5 +1,6 @@
 /** Talks to the controller on `local.sock`, or as another user on `users.sock`, and listens to its event bus. Prints nothing. */
 import { existsSync, lstatSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { type ErrorCode, MsaltError, messageOf } from "../errors.ts";
 import { withDeadline } from "../lib/deadline.ts";
 import { masterSockets, proofFolder, userSocket } from "../lib/sockets.ts";
@@ -168,12 +169,19 @@ function errorOf(error: unknown): MsaltError {
 }
 
 /** Undefined: it is not for this user to read, but there is a socket for other users. */
+/** Whom root has given the socket folder: nobody else can put one into a folder that is root's alone. Asked by root only. */
+function masterUser(sockDir: string): number | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const above = lstatSync(dirname(sockDir));
+  return above.uid === 0 && (above.mode & 0o022) === 0 ? lstatSync(sockDir).uid : undefined;
+}
+
 function readSecret({ local: socket, secret, users }: ReturnType<typeof masterSockets>): Uint8Array | undefined {
   try {
+    const trusted = [0, process.getuid?.() ?? 0, masterUser(dirname(socket))];
     for (const path of [socket, secret]) {
       const { uid, mode } = lstatSync(path);
-      const own = process.getuid?.() ?? 0;
-      if ((uid !== own && uid !== 0) || (mode & 0o077) !== 0) {
+      if (!trusted.includes(uid) || (mode & 0o077) !== 0) {
         throw new MsaltError("ERR_NOT_ALLOWED", `${path} does not belong to you alone, so it is not trusted`);
       }
     }

@@ -1,6 +1,6 @@
 /** A whole msalt on loopback, started from `dist/` as a user would start it: real processes, real sockets, real keys. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -29,8 +29,16 @@ export class Proc {
   stderr = "";
   readonly exit: Promise<Result>;
 
-  constructor(script: string, args: readonly string[], env: NodeJS.ProcessEnv = {}, from = dist) {
-    this.child = spawn(process.execPath, [join(from, `${script}.js`), ...args], {
+  /** `under`: a program and its words that start it, such as setpriv. */
+  constructor(
+    script: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+    from = dist,
+    under: readonly string[] = [],
+  ) {
+    const [program = "", ...words] = [...under, process.execPath, join(from, `${script}.js`), ...args];
+    this.child = spawn(program, words, {
       env: { ...process.env, ...env },
       stdio: ["pipe", "pipe", "pipe"],
     });
@@ -97,6 +105,8 @@ export interface BusOptions {
   readonly autoAccept?: boolean;
   /** Parent of the bus's folders, such as a small file system. */
   readonly dir?: string;
+  /** The account that runs master and minions, without the rights of root, as the systemd units do it (default: our own). */
+  readonly uid?: number;
 }
 
 export class Bus implements AsyncDisposable {
@@ -149,7 +159,11 @@ export class Bus implements AsyncDisposable {
       `interface: 127.0.0.1\npublish_port: ${publish_port}\nret_port: ${ret_port}\nenroll_port: ${enroll_port}\nid: master\n` +
         `pki_dir: ${this.pki}/master\nauto_accept: ${this.options.autoAccept !== false}\n${this.options.master ?? ""}\n`,
     );
-    this.master = this.track(new Proc("msalt-master", ["--root-dir", this.masterRoot], {}, this.options.masterFrom));
+    this.#give(`${this.pki}/master`, join(this.masterRoot, "var/lib/msalt/master"), this.sockDir);
+    const { masterFrom } = this.options;
+    this.master = this.track(
+      new Proc("msalt-master", ["--root-dir", this.masterRoot], {}, masterFrom, this.#account()),
+    );
     if (!ready) return this.master;
     await this.master.says("msalt-master ready");
     for (const [, name, port] of this.master.stdout.matchAll(/(\w+_port)=(\d+)/g))
@@ -166,12 +180,30 @@ export class Bus implements AsyncDisposable {
       `master: 127.0.0.1\nid: ${id}\npublish_port: ${publish_port}\nmaster_port: ${ret_port}\nenroll_port: ${enroll_port}\n` +
         `pki_dir: ${this.pki}/${id}\nacceptance_wait_time: 1\n${this.options.minion ?? ""}\n${more}\n`,
     );
-    const minion = this.track(
-      new Proc("msalt-minion", ["--root-dir", this.minionRoot(id), ...args], {}, this.options.minionFrom),
-    );
+    this.#give(`${this.pki}/${id}`, join(this.minionRoot(id), "var/lib/msalt/minion"));
+    const words = ["--root-dir", this.minionRoot(id), ...args];
+    const minion = this.track(new Proc("msalt-minion", words, {}, this.options.minionFrom, this.#account()));
     this.minions.set(id, minion);
     if (ready) await minion.says("msalt-minion ready");
     return minion;
+  }
+
+  /** What systemd makes for the account of a unit. */
+  #give(...folders: readonly string[]): void {
+    const { uid } = this.options;
+    if (uid === undefined) return;
+    for (const folder of [this.root, this.pki]) chmodSync(folder, 0o755);
+    for (const folder of folders) {
+      mkdirSync(dirname(folder), { recursive: true, mode: 0o755 });
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      chownSync(folder, uid, uid);
+    }
+  }
+
+  #account(): readonly string[] {
+    const { uid } = this.options;
+    if (uid === undefined) return [];
+    return ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--no-new-privs", "--bounding-set=-all"];
   }
 
   configure(root: string, file: string, text: string): void {

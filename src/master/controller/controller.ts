@@ -24,6 +24,7 @@ import { AuditLog } from "./audit.ts";
 import { Committer } from "./committer.ts";
 import { Fronts } from "./fronts.ts";
 import { Jobs } from "./jobs.ts";
+import { fingerprintHex } from "./key-table.ts";
 import { type KeyChange, Keyring } from "./keyring.ts";
 import { LiveOutput } from "./live-output.ts";
 import { listenLocal } from "./local-server.ts";
@@ -170,7 +171,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
   /** Store first, then every front process, and only then does the caller hear that it is done (DESIGN §5.3). */
   const pending = new Set<Promise<void>>();
   keyring.onChange((change: KeyChange) => {
-    const { id, act, keyId, record } = change;
+    const { id, act, keyId, record, acceptedBy } = change;
     const byOperator = act === "accept" || act === "reject" || act === "delete";
     sorted = undefined;
     if (act === "accept") {
@@ -184,6 +185,11 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
       }
       follow(fronts.updateKeys({ add: [], remove: [keyId] }));
       if (act === "delete" && !accepted().has(id)) follow(committer.commit([{ kind: "forget", id }]));
+    }
+    if (acceptedBy !== undefined) {
+      // The act was to make the token or to configure auto_accept; this is what came of it.
+      const who = { user: id, how: acceptedBy, act: "key.accept", minions: [id] } as const;
+      follow(audit.record({ ...who, arg: [fingerprintHex(record)], outcome: "accepted" }));
     }
     const done = { accept: "accepted", reject: "rejected", delete: "delete", pend: "pend", denied: "denied" } as const;
     if (byOperator) fire(tags.key, { id, act, status: done[act], result: true });

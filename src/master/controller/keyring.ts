@@ -30,7 +30,13 @@ export interface KeyChange {
   readonly act: KeyAct | "pend" | "denied";
   readonly keyId: KeyId;
   readonly record: KeyRecord;
+  /** What accepted it as it asked, when no operator named it. */
+  readonly acceptedBy?: AcceptedBy | undefined;
 }
+
+type AcceptedBy = "token" | "auto_accept";
+/** What is to become of a key. */
+type Verdict = readonly ["accepted", AcceptedBy] | readonly ["pending" | "denied"];
 
 export interface KeyringOptions {
   /** The master's pki folder. */
@@ -163,11 +169,11 @@ export class Keyring {
     this.#table.update(key, !sameRecord);
     if (!sameRecord) this.#options.log.info(`minion ${id} has new keys`, { number: record.number });
     const { state } = known;
-    const next = state === "pending" || state === "denied" ? this.#judge(asked, id, keyId) : state;
+    const [next, acceptedBy] = state === "pending" || state === "denied" ? this.#judge(asked, id, keyId) : [state];
     if (next !== state && next !== "rejected") this.#table.move(key, next);
     this.#table.book.sync();
     if (next !== "rejected" && (next !== state || (next === "accepted" && !sameRecord)))
-      this.#announce(key, actOf[next]);
+      this.#announce(key, actOf[next], acceptedBy);
     return next;
   }
 
@@ -175,7 +181,7 @@ export class Keyring {
     const { now, log } = this.#options;
     const { record } = asked;
     const keyId = keyIdOf(record.sign);
-    const state = this.#judge(asked, id, keyId);
+    const [state, acceptedBy] = this.#judge(asked, id, keyId);
     if (state !== "accepted" && !this.#hasRoom(id)) {
       this.#complain(`no room in the queue of pending keys for minion ${id}`, { address });
       return undefined;
@@ -184,7 +190,7 @@ export class Keyring {
     this.#table.add(key);
     this.#table.book.sync();
     log.info(`the key of minion ${id} is ${state}`, { address });
-    this.#announce(key, actOf[state]);
+    this.#announce(key, actOf[state], acceptedBy);
     return state;
   }
 
@@ -197,10 +203,11 @@ export class Keyring {
   }
 
   /** What a key that is neither accepted nor rejected is from now on. Uses up the token that it proves. */
-  #judge(asked: VerifiedEnrolRequest, id: MinionId, keyId: KeyId): "accepted" | "pending" | "denied" {
-    if ((this.#table.holder(id) ?? keyId) !== keyId) return "denied";
-    if (asked.hasProof && this.#useToken(asked, this.#table.deletedAt(keyId))) return "accepted";
-    return this.#options.autoAccept && this.#table.deletedAt(keyId) === undefined ? "accepted" : "pending";
+  #judge(asked: VerifiedEnrolRequest, id: MinionId, keyId: KeyId): Verdict {
+    if ((this.#table.holder(id) ?? keyId) !== keyId) return ["denied"];
+    const deletedAt = this.#table.deletedAt(keyId);
+    if (asked.hasProof && this.#useToken(asked, deletedAt)) return ["accepted", "token"];
+    return this.#options.autoAccept && deletedAt === undefined ? ["accepted", "auto_accept"] : ["pending"];
   }
 
   /** A token that is older than the deletion of the key does not bring it back: what proves it may be a recording. */
@@ -276,8 +283,8 @@ export class Keyring {
     return key;
   }
 
-  #announce({ id, keyId, record }: Key, act: KeyChange["act"]): void {
-    for (const listener of this.#listeners) listener({ id, act, keyId, record });
+  #announce({ id, keyId, record }: Key, act: KeyChange["act"], acceptedBy?: AcceptedBy): void {
+    for (const listener of this.#listeners) listener({ id, act, keyId, record, acceptedBy });
   }
 
   #complain(message: string, facts: Record<string, unknown>): void {
