@@ -109,6 +109,6 @@ describe("the systemd units", () => {
     const file = join(root, "packaging/msalt-master.service");
     const words = ["security", "--offline=true", "--threshold=25", "--no-pager", file];
     const { status, stdout, stderr } = spawnSync("systemd-analyze", words, { encoding: "utf8" });
-    expect(status, stdout + stderr).toBe(0);
+    expect({ status, stdout, stderr }).toMatchObject({ status: 0 });
   });
 });
