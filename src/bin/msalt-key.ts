@@ -3,9 +3,12 @@ import { createInterface } from "node:readline/promises";
 import { keyCommand } from "../cli/key.ts";
 import { runTool, userName } from "../cli/tool.ts";
 import { LocalClient } from "../client/local.ts";
-import { ensureOwnKeys } from "../crypto/keystore.ts";
+import { ensureOwnKeys, rotateOwnKeys } from "../crypto/keystore.ts";
 import { fingerprintOf } from "../crypto/primitives.ts";
-import { loadMasterConfig } from "../config/load.ts";
+import { loadMasterConfig, loadMinionConfig } from "../config/load.ts";
+import type { KeyRecord } from "../wire/key-record.ts";
+
+const fingerprint = ({ sign }: KeyRecord): string => Buffer.from(fingerprintOf(sign)).toString("hex");
 
 let client: LocalClient | undefined;
 
@@ -21,7 +24,11 @@ await runTool("msalt-key", async () => {
       stderr: (text) => process.stderr.write(text),
       ask: process.stdin.isTTY ? ask : undefined,
       color: process.stdout.isTTY,
-      generate: (folder, id) => Buffer.from(fingerprintOf(ensureOwnKeys(folder, "minion", id).sign)).toString("hex"),
+      generate: (folder, id) => fingerprint(ensureOwnKeys(folder, "minion", id)),
+      rotate: (who, shared) => {
+        const { pkiDir } = who === "master" ? loadMasterConfig(shared) : loadMinionConfig(shared);
+        return fingerprint(rotateOwnKeys(pkiDir, who));
+      },
     });
   } finally {
     client?.close();

@@ -19,6 +19,7 @@ export interface Flags extends SharedOptions, Partial<OutputOptions> {
   readonly fingerAll?: boolean;
   readonly genKeys?: string;
   readonly genKeysDir?: string;
+  readonly rotateKeys?: string;
   readonly token?: boolean;
   readonly expires?: string;
   readonly uses?: string;
@@ -59,6 +60,7 @@ export function keyProgram(): Command {
     .option("--expires <time>", "how long the token may be used: 90s, 15m, 1h, 7d (default: 1h)")
     .option("--gen-keys <name>", "make the keys of a minion of this name, to be carried to its pki_dir")
     .option("--gen-keys-dir <dir>", "below which folder (default: .)")
+    .option("--rotate-keys <who>", "new keys for the master or the minion of this machine, from its next start on")
     .addOption(new Option("--rotate-aes-key <bool>").hideHelp())
     .addOption(new Option("--preserve-minions <bool>").hideHelp())
     .addOption(new Option("--keysize <bits>").hideHelp())
@@ -74,6 +76,7 @@ Examples:
   msalt-key -F                                       the master's own fingerprint comes first
   msalt-key --token --expires 1h                     then: msalt-minion --token <token>
   msalt-key --token --uses 200 --expires 1d          one token for the image of 200 machines
+  msalt-key --rotate-keys master                     then: systemctl restart msalt-master
 
 Exit status: 0 all good, 1 a key could not be changed, 2 the master cannot be reached or is not yours, 64 wrong use.`,
     );
@@ -83,7 +86,7 @@ Exit status: 0 all good, 1 a key could not be changed, 2 the master cannot be re
 /** Options of which one at most may be given, in the order in which they are looked for. */
 const actions = [
   ...(["list", "listAll", "accept", "acceptAll", "reject", "rejectAll", "delete", "deleteAll"] as const),
-  ...(["print", "printAll", "finger", "fingerAll", "token", "genKeys"] as const),
+  ...(["print", "printAll", "finger", "fingerAll", "token", "genKeys", "rotateKeys"] as const),
 ];
 type Action = (typeof actions)[number];
 

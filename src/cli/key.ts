@@ -46,6 +46,8 @@ export interface KeyIo {
   readonly color: boolean;
   /** Makes the keys of a minion in this folder, or finds them there; their fingerprint. */
   generate(folder: string, id: string): string;
+  /** Makes new keys for this machine's master or minion, to be used from its next start on; the fingerprint. */
+  rotate(who: "master" | "minion", shared: SharedOptions): string;
 }
 
 /** Exit code of `msalt-key`. @throws MsaltError what `io.call` throws; wrong use is said on stderr and gives 64. */
@@ -107,6 +109,16 @@ class KeyTool {
         if (!isMinionId(name)) throw new MsaltError("ERR_USAGE", `${JSON.stringify(name)} is no minion id`);
         const folder = join(flags.genKeysDir ?? ".", name);
         this.#io.stdout(`Keys of minion ${name} are in ${folder}:  ${colons(this.#io.generate(folder, name))}\n`);
+        return exits.good;
+      }
+      case "rotateKeys": {
+        const who = flags.rotateKeys;
+        if (who !== "master" && who !== "minion")
+          throw new MsaltError("ERR_USAGE", `--rotate-keys ${who}: master or minion was expected`);
+        const fingerprint = colons(this.#io.rotate(who, flags));
+        this.#io.stdout(
+          `msalt-${who} uses its new keys from its next start on. Its fingerprint stays:  ${fingerprint}\n`,
+        );
         return exits.good;
       }
       case "list":

@@ -5,7 +5,16 @@
 import { join } from "node:path";
 import { messageOf } from "../errors.ts";
 import { type KeyRecord, type Role, encodeKeyRecord } from "../wire/key-record.ts";
-import { ensureFolder, exists, keyFileError, readKeyFile, toBase64, writeKeyFile } from "./key-file.ts";
+import {
+  ensureFolder,
+  exists,
+  keyFileError,
+  readKeyFile,
+  removeKeyFile,
+  syncFolder,
+  toBase64,
+  writeKeyFile,
+} from "./key-file.ts";
 import { type SecretKeys, generateKeys, makeKeyRecord, verifyKeyRecord } from "./keys.ts";
 import { Signer, equalBytes, fingerprintOf, formatFingerprint, x25519Public } from "./primitives.ts";
 
@@ -21,6 +30,7 @@ const publicMode = 0o644;
  */
 export function ensureOwnKeys(dir: string, role: Role, id: string): KeyRecord {
   ensureFolder(dir);
+  finishRotation(dir, role);
   const paths = [...secretKinds.map((kind) => secretPath(dir, role, kind)), recordPath(dir, role)];
   const missing = paths.filter((path) => !exists(path));
   if (missing.length === paths.length) return createKeys(dir, role, id);
@@ -47,6 +57,40 @@ export function ensureOwnKeys(dir: string, role: Role, id: string): KeyRecord {
   }
   return record;
 }
+
+/**
+ * Makes new box and curve keys, which the host uses from its next start on; all of them wait in one file until then, so that
+ * no crash leaves half of them. The `sign` key, and with it the fingerprint, stays (W10).
+ * @throws MsaltError `ERR_KEY_FILE`.
+ */
+export function rotateOwnKeys(dir: string, role: Role): KeyRecord {
+  ensureFolder(dir);
+  const old = loadOwnRecord(dir, role);
+  const keys = { ...generateKeys(), sign: loadSecret(dir, role, "sign") };
+  const next = makeKeyRecord(role, old.id, keys, old.number + 1);
+  const words = [keys.box, keys.curve, encodeKeyRecord(next)].map(toBase64);
+  writeKeyFile(nextPath(dir, role), rotationKind, words, { mode: secretMode, replace: true });
+  return next;
+}
+
+/** Puts the keys of a rotation in place; again, when a crash came in between. */
+function finishRotation(dir: string, role: Role): void {
+  const path = nextPath(dir, role);
+  const words = readKeyFile(path, rotationKind, "remove it, and rotate the keys again");
+  if (words === undefined) return;
+  const [box = "", curve = "", record = ""] = words;
+  asRecord(path, role, record);
+  const put = (file: string, kind: string, word: string, mode: number): void =>
+    writeKeyFile(file, kind, [word], { mode, replace: true });
+  put(secretPath(dir, role, "box"), "box-secret", box, secretMode);
+  put(secretPath(dir, role, "curve"), "curve-secret", curve, secretMode);
+  put(recordPath(dir, role), "key-record", record, publicMode);
+  removeKeyFile(path);
+  syncFolder(dir);
+}
+
+const rotationKind = "next-secret";
+const nextPath = (dir: string, role: Role): string => join(dir, `${role}.next`);
 
 /** One secret key of this host, 32 bytes. @throws MsaltError `ERR_KEY_FILE`. */
 export function loadSecret(dir: string, role: Role, kind: SecretKind): Uint8Array {

@@ -16,6 +16,8 @@ import type { Ledger } from "./ledger.ts";
 import { Link, type LinkOptions, Refused } from "./link.ts";
 
 const helloMs = 5000;
+/** So many connections in a row may break before the master has answered. */
+const brokenRounds = 1;
 const missedMs = 1000;
 const readyMs = 500;
 const readyTries = 10;
@@ -45,6 +47,8 @@ export class Session {
   #ready: (() => void) | undefined;
   #sequence = 0;
   #introduced = false;
+  /** The master has answered in this round. */
+  #greeted = false;
   /** Why the present round is over; a new hello follows. */
   #again: AbortController = new AbortController();
 
@@ -84,7 +88,10 @@ export class Session {
           failures = 0;
         } catch (failure) {
           if (!round.aborted) throw failure;
-          failures += 1;
+          failures = this.#greeted ? 1 : failures + 1;
+          // A peer that breaks every connection may have other keys now, or not know ours any more: the caller asks.
+          if (failures > brokenRounds)
+            throw new MsaltError("ERR_TIMEOUT", "the master breaks every connection", {}, { cause: failure });
         }
         await pause();
       }
@@ -100,10 +107,12 @@ export class Session {
   async #round(link: Link, signal: AbortSignal): Promise<void> {
     const { ledger, clock, onLink, onReady, onMasterRecord, version } = this.#options;
     const own = { id: Buffer.from(ledger.id), count: ledger.count };
+    this.#greeted = false;
     const hello = await patiently(
       () => link.ask({ cmd: "hello", protocol: protocolVersion, version, ledger: own }, helloMs),
       signal,
     );
+    this.#greeted = true;
     clock.set(hello.time);
     onMasterRecord(hello.masterRecord);
     await this.#subscribe(link, hello, signal);

@@ -66,6 +66,7 @@ async function run(argv: readonly string[], answer?: string, color = false): Pro
   const exit = await keyCommand(argv, {
     call: (cmd, load) => master.call(cmd, load),
     generate: (folder, id) => Buffer.from(`${folder} ${id}`).toString("hex"),
+    rotate: (who) => Buffer.from(who).toString("hex"),
     stdout: (text) => (out += text),
     stderr: (text) => (err += text),
     ask:

@@ -14,7 +14,14 @@ import {
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { makeKeyRecord } from "../../../src/crypto/keys.ts";
-import { ensureOwnKeys, loadOwnRecord, loadPin, loadSecret, savePin } from "../../../src/crypto/keystore.ts";
+import {
+  ensureOwnKeys,
+  loadOwnRecord,
+  loadPin,
+  loadSecret,
+  rotateOwnKeys,
+  savePin,
+} from "../../../src/crypto/keystore.ts";
 import { Signer, formatFingerprint, fingerprintOf, x25519Public } from "../../../src/crypto/primitives.ts";
 import { encodeKeyRecord } from "../../../src/wire/key-record.ts";
 import { fixedKeys, host, tempFolder } from "../../support/keys.ts";
@@ -236,5 +243,51 @@ describe("savePin", () => {
     using temp = tempFolder();
     savePin(temp.path, host("m1").record);
     expect(() => loadPin(temp.path)).toThrow(refusal("minion_master.pub"));
+  });
+});
+
+describe("rotateOwnKeys", () => {
+  it("changes nothing until the next start, and then box and curve, never the sign key", () => {
+    using temp = tempFolder();
+    const old = ensureOwnKeys(temp.path, "minion", "web1");
+    const before = snapshot(temp.path);
+    const next = rotateOwnKeys(temp.path, "minion");
+    expect(next).toMatchObject({ id: "web1", number: 2 });
+    expect(Buffer.from(next.sign)).toEqual(Buffer.from(old.sign));
+    expect(modeOf(join(temp.path, "minion.next"))).toBe(0o600);
+    expect(snapshot(temp.path)).toMatchObject(before);
+    expect(encodeKeyRecord(ensureOwnKeys(temp.path, "minion", "web1"))).toEqual(encodeKeyRecord(next));
+    expect(next.box).not.toEqual(old.box);
+    expect(next.curve).not.toEqual(old.curve);
+    expect(readdirSync(temp.path).toSorted()).toEqual(files.toSorted());
+    expect(rotateOwnKeys(temp.path, "minion").number).toBe(3);
+  });
+
+  it.each([1, 2, 3])("is finished by the next start after a crash behind %i of its files", (done) => {
+    using temp = tempFolder();
+    ensureOwnKeys(temp.path, "minion", "web1");
+    const old = snapshot(temp.path);
+    const next = rotateOwnKeys(temp.path, "minion");
+    const waiting = readFileSync(join(temp.path, "minion.next"));
+    ensureOwnKeys(temp.path, "minion", "web1");
+    for (const name of ["minion.box", "minion.curve", "minion.pub"].slice(done)) {
+      writeFileSync(join(temp.path, name), old[name] ?? "");
+    }
+    writeFileSync(join(temp.path, "minion.next"), waiting, { mode: 0o600 });
+    expect(encodeKeyRecord(ensureOwnKeys(temp.path, "minion", "web1"))).toEqual(encodeKeyRecord(next));
+    expect(readdirSync(temp.path).toSorted()).toEqual(files.toSorted());
+  });
+
+  it("does not take a file of new keys that is cut or is the master's", () => {
+    using temp = tempFolder();
+    using other = tempFolder();
+    ensureOwnKeys(temp.path, "minion", "web1");
+    ensureOwnKeys(other.path, "master", "master");
+    rotateOwnKeys(other.path, "master");
+    const next = join(temp.path, "minion.next");
+    writeFileSync(next, readFileSync(join(other.path, "master.next")), { mode: 0o600 });
+    expect(() => ensureOwnKeys(temp.path, "minion", "web1")).toThrow(refusal("minion.next", /record of a master/));
+    truncateSync(next, 40);
+    expect(() => ensureOwnKeys(temp.path, "minion", "web1")).toThrow(refusal("minion.next", /cut or altered/));
   });
 });
