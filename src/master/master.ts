@@ -15,6 +15,20 @@ import { limits } from "../wire/limits.ts";
 type Role = "controller" | "publisher" | "reqserver" | "worker";
 
 const heapOf = { controller: busyHeap, worker: smallHeap, publisher: smallHeap, reqserver: smallHeap } as const;
+/** glibc: threads of one process share their memory. */
+const oneArena = { MALLOC_ARENA_MAX: "1" };
+/**
+ * libzmq takes two blocks of 16 KiB for each connection. From the heap they would come out of its middle, where glibc keeps what is
+ * freed: 1,000 connections made anew again and again took half as much again, and never gave it back. By themselves they are pages that
+ * go when the connection goes; the bound is half of the mappings that Linux gives one process.
+ */
+const ofConnections = { ...oneArena, MALLOC_MMAP_THRESHOLD_: "16384", MALLOC_MMAP_MAX_: "32768" };
+const mallocOf = {
+  controller: oneArena,
+  worker: oneArena,
+  publisher: ofConnections,
+  reqserver: ofConnections,
+} as const;
 const pingMs = 1000;
 /** Silent for so long means stuck: killed and started anew. */
 const silentMs = 10_000;
@@ -105,7 +119,12 @@ export class Supervisor {
     };
     const spawned = fork(`${scripts}/master-${slot.role}.js`, [], {
       execArgv: ["--disallow-code-generation-from-strings", ...heapOf[slot.role]],
-      env: { ...env, UV_THREADPOOL_SIZE: "8", MALLOC_ARENA_MAX: "1", [childSettingsVariable]: JSON.stringify(child) },
+      env: {
+        ...env,
+        ...mallocOf[slot.role],
+        UV_THREADPOOL_SIZE: "8",
+        [childSettingsVariable]: JSON.stringify(child),
+      },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     slot.child = spawned;

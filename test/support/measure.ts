@@ -40,7 +40,7 @@ export class Measure {
       return [
         {
           name,
-          kibPer10Min: Math.round(slope(samples) * 600_000),
+          kibPer10Min: Math.round(slope(held(samples)) * 600_000),
           rssKib: last.rss,
           descriptors: [Math.min(...counts), Math.max(...counts)],
         },
@@ -49,7 +49,18 @@ export class Measure {
   }
 }
 
-/** KiB per millisecond: the median of the slopes between all pairs, so that one collection of garbage decides nothing (Theil–Sen). */
+/** What is left after a collection of garbage: the least of each eighth of the time. */
+function held(samples: readonly Sample[]): Sample[] {
+  const [first, last] = [samples[0], samples.at(-1)];
+  if (first === undefined || last === undefined) return [];
+  const part = (last.at - first.at) / 8;
+  const parts = Array.from({ length: 8 }, (_, n) =>
+    samples.filter(({ at }) => Math.floor((at - first.at) / part) === n),
+  );
+  return parts.flatMap((each) => each.toSorted((a, b) => a.rss - b.rss).slice(0, 1));
+}
+
+/** KiB per millisecond: the median of the slopes between all pairs (Theil–Sen). */
 function slope(samples: readonly Sample[]): number {
   const slopes = samples.flatMap((a, n) => samples.slice(n + 1).map((b) => (b.rss - a.rss) / (b.at - a.at)));
   return slopes.toSorted((a, b) => a - b)[slopes.length >> 1] ?? 0;
