@@ -144,6 +144,8 @@ export class Jobs {
    */
   async kill({ jid, signal = termSignal, user }: LocalLoad<"job.kill">): Promise<LocalReplies["job.kill"]> {
     await this.#loading;
+    // All have ended, and that is being written now.
+    if (this.#open.get(jid)?.openCount === 0) await this.#options.committer.commit([]);
     const open = this.#open.get(jid);
     if (open === undefined) {
       await this.record(jid);
@@ -363,14 +365,16 @@ export class Jobs {
     const stop = change.stop ?? spent;
     const writes = rowsOf(jid, [...moved, ...skipped]);
     if (stop !== undefined) writes.push({ kind: "stop", jid, stop });
-    if (open.openCount === 0) writes.push({ kind: "end", jid, at });
+    // What others have decided meanwhile is not written yet.
+    const ends = open.openCount === 0;
+    if (ends) writes.push({ kind: "end", jid, at });
     await this.#options.committer.commit(writes, soon === true ? "soon" : "now");
     announce?.();
     if (stop !== undefined) {
       this.#announcer.fire(open, tags.jobStop(jid), { jid, reason: stop.reason });
       void this.delivery.publish(open, [...open.targets.keys()]);
     }
-    if (open.openCount === 0) this.#finish(open);
+    if (ends) this.#finish(open);
     else this.#pump(open);
   }
 
@@ -429,7 +433,8 @@ export class Jobs {
     await committer.commit(writes);
     this.#open.get(jid)?.put(next);
     if (next.late === true && stored.late !== true) {
-      const data = { jid, id, retcode: event.retcode, success: event.success, late: true };
+      const { retcode, success, state } = event;
+      const data = { jid, id, retcode, success, state, late: true };
       bus.fire({ tag: tags.jobRet(jid, id), data, raw: event.ret }, new Date(now()).toISOString());
     }
     return true;

@@ -28,7 +28,7 @@ export class Rig implements AsyncDisposable {
   events: Event[] = [];
   now = Date.UTC(2026, 10, 21);
   /** Called before each commit; what it throws fails the commit. */
-  onCommit: (writes: readonly Write[]) => void = () => undefined;
+  onCommit: (writes: readonly Write[]) => unknown = () => undefined;
   presence!: Presence;
   jobs!: Jobs;
   store!: JobStore;
@@ -58,7 +58,7 @@ export class Rig implements AsyncDisposable {
       get: (target, name: keyof JobStore) =>
         name === "commit"
           ? async (writes: readonly Write[]) => {
-              this.onCommit(writes);
+              await this.onCommit(writes);
               return target.commit(writes);
             }
           : target[name].bind(target),

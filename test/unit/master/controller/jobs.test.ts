@@ -197,6 +197,7 @@ describe("Jobs", () => {
     expect(await statesOf(jid)).toEqual(["succeeded", "running", "expired"]);
     await jobs.returned(m3, ...returnOf(jid, "late"));
     expect(await store.return(jid, m3)).toMatchObject({ state: "succeeded", late: true, ret: encode("late") });
+    expect(events.at(-1)).toMatchObject({ tag: `salt/job/${jid}/ret/m3`, data: { state: "succeeded", late: true } });
     await jobs.returned(m2, ...returnOf(jid, "slow"));
     expect(await store.openJobs()).toEqual([]);
   });

@@ -1,0 +1,54 @@
+/** What comes while the end of a job is being written. */
+import { describe, expect, it } from "vitest";
+import type { MinionId } from "../../../../src/wire/ids.ts";
+import { Rig } from "./jobs-kit.ts";
+
+const turns = async (): Promise<void> => {
+  for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+};
+
+/** `work` begins while the next commit is under way; what it gives. */
+function during<T>(rig: Rig, work: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    rig.onCommit = async () => {
+      rig.onCommit = () => undefined;
+      work().then(resolve, reject);
+      await turns();
+    };
+  });
+}
+
+describe("the end of a job", () => {
+  it("I10: is announced when it is written, not when it is decided; the numbers of its events go on", async () => {
+    await using rig = await Rig.open(2);
+    const [first, second] = rig.ids as [MinionId, MinionId];
+    const { jid } = await rig.publish({});
+    const refused = during(rig, () => {
+      rig.onCommit = () => Promise.reject(new Error("the disk fails"));
+      return rig.returns(jid, second).then(
+        () => "taken",
+        () => "refused",
+      );
+    });
+    await rig.returns(jid, first);
+    expect(await refused).toBe("refused");
+    rig.onCommit = () => undefined;
+    await rig.returns(jid, second);
+    const ofJob = rig.events.filter(({ tag }) => tag.startsWith(`salt/job/${jid}/`));
+    expect(ofJob.map(({ tag, data }) => [tag.split("/")[3], data["_seq"]])).toEqual([
+      ["new", 1],
+      ["ret", 2],
+      ["ret", 3],
+      ["end", 4],
+    ]);
+  });
+
+  it("is not changed by a kill that comes while it is written", async () => {
+    await using rig = await Rig.open(1);
+    const { jid } = await rig.publish({});
+    const killed = during(rig, () => rig.jobs.kill({ jid, user: "root" }));
+    await rig.returns(jid, rig.ids[0] as MinionId);
+    expect(await killed).toEqual({ skipped: 0, told: [] });
+    expect((await rig.store.job(jid))?.stop).toBeUndefined();
+  });
+});
