@@ -119,7 +119,10 @@ export async function followJob(client: LocalClient, jid: Jid, waitMs: number, w
     }
     // The last answers came while the record was read: events follow the commit, so another look shows them all.
     if (open.length > 0 && shown.size >= record.targets.length) continue;
-    if (!isWorthWaiting(open, record, performance.now() - lastSign, waitMs)) {
+    const silentMs = performance.now() - lastSign;
+    // What is decided is there to be shown as soon as it is written.
+    const isOwed = unseen.some(({ id }) => !shown.has(id)) && silentMs < waitMs;
+    if (!isOwed && !isWorthWaiting(open, record, silentMs, waitMs)) {
       return { record, missing: record.targets.filter(({ id }) => !shown.has(id)) };
     }
     // Until something is missing, or nothing happens for a while, the tail is all there is to read.
@@ -171,7 +174,8 @@ async function* resultsOf(client: LocalClient, jid: Jid, unseen: readonly Target
     return;
   }
   const { targets } = await client.call("job.returns", { jid, ids: unseen.map(({ id }) => id) });
-  for (const target of targets) yield returnOf(target);
+  // The record says what is decided, this what is written.
+  for (const target of targets) if (hasResult(target)) yield returnOf(target);
 }
 
 function targetOf(data: Readonly<Record<string, unknown>>): Target {
