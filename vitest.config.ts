@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 const reports = process.env["MSALT_TEST_REPORTS"];
 
-// `unit` runs from source in one pool; `process` starts the bundles in dist/ as a user would, two files at a time: they mostly wait.
+// `unit` runs from source in one pool, and so does `sim`, which is one long file; `process` starts the bundles in dist/ as a user would, two files at a time: they mostly wait.
 export default defineConfig({
   test: {
     ...(reports !== undefined && {
@@ -11,6 +11,7 @@ export default defineConfig({
     }),
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 } },
+      { test: { name: "sim", include: ["test/sim/**/*.test.ts"] } },
       {
         test: {
           name: "process",

@@ -43,7 +43,7 @@ export type Seen = "no" | "running" | "done";
 export interface LedgerOptions {
   /** The master's time, milliseconds since 1970; the ledger never goes below its own `highestTime`. */
   readonly now: () => number;
-  readonly fs?: LedgerFs;
+  readonly fs?: LedgerFs | undefined;
   /** Told when the file could not be made smaller; nothing is lost by it, and it is tried again. */
   readonly onError?: (failure: unknown) => void;
 }

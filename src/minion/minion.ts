@@ -22,6 +22,7 @@ import { Executor } from "./executor.ts";
 import { OwnFacts } from "./facts.ts";
 import { masterFiles, mineOf, publishOver } from "./asks.ts";
 import { Ledger } from "./ledger.ts";
+import type { LedgerFs } from "./ledger-file.ts";
 import { Live } from "./live.ts";
 import { type Link, Refused } from "./link.ts";
 import { Outbox } from "./outbox.ts";
@@ -41,6 +42,8 @@ interface Emulation {
   readonly grains: Readonly<Record<string, unknown>>;
   /** About how often the link is given up and made anew; milliseconds. */
   readonly remakeMs?: number | undefined;
+  /** The disk of the ledger, where it is not the machine's. */
+  readonly ledgerFs?: LedgerFs | undefined;
 }
 
 export interface MinionOptions {
@@ -64,6 +67,7 @@ export async function runMinion(options: MinionOptions, signal: AbortSignal): Pr
     const clock = new MasterClock(() => performance.now());
     const ledger = await Ledger.open(join(config.dataDir, "ledger"), {
       now: () => clock.now(),
+      fs: options.emulation?.ledgerFs,
       onError: (failure) =>
         log.warn("cannot make the ledger smaller, trying again later", { failure: messageOf(failure) }),
     });

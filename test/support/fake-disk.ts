@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { dirname } from "node:path";
-import type { LedgerFs } from "../../../src/minion/ledger-file.ts";
-import type { LedgerHandle } from "../../../src/minion/ledger-replay.ts";
+import type { LedgerFs } from "../../src/minion/ledger-file.ts";
+import type { LedgerHandle } from "../../src/minion/ledger-replay.ts";
 
 interface Inode {
   data: Buffer;
@@ -27,6 +27,8 @@ export class FakeDisk implements LedgerFs {
   #haltAt = Number.POSITIVE_INFINITY;
   #halt: () => void = () => undefined;
   halted = new Promise<void>(() => undefined);
+  /** What each operation waits for first. */
+  wait: ((name?: string) => Promise<void>) | undefined;
 
   static holding(path: string, bytes: Uint8Array): FakeDisk {
     const disk = new FakeDisk();
@@ -90,6 +92,7 @@ export class FakeDisk implements LedgerFs {
       this.#halt();
       await new Promise(() => undefined);
     }
+    if (this.wait !== undefined) await this.wait(name);
     if (name !== undefined && this.failing.has(name)) throw errno("EIO");
   }
 

@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Ledger } from "../../../src/minion/ledger.ts";
 import { decodeTrusted } from "../../../src/wire/codec.ts";
-import { FakeDisk } from "./fake-disk.ts";
+import { FakeDisk } from "../../support/fake-disk.ts";
 import { flat, folder, Hands, hourMs, jidOf, resultOf } from "./ledger-kit.ts";
 
 const path = "/data/ledger";

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { Ledger } from "../../../src/minion/ledger.ts";
-import { FakeDisk } from "./fake-disk.ts";
+import { FakeDisk } from "../../support/fake-disk.ts";
 import { flat, Hands, hourMs, jidOf, ledgerFile, resultOf } from "./ledger-kit.ts";
 
 const path = "/data/ledger";

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { Ledger } from "../../../src/minion/ledger.ts";
 import { decodeTrusted, encode } from "../../../src/wire/codec.ts";
-import { FakeDisk } from "./fake-disk.ts";
+import { FakeDisk } from "../../support/fake-disk.ts";
 import { flat, Hands, hourMs, jidOf, ledgerFile, resultOf } from "./ledger-kit.ts";
 
 const path = "/data/ledger";
