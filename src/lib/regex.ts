@@ -4,6 +4,8 @@ import { MsaltError, messageOf } from "../errors.ts";
 const maxPatternLength = 4096;
 /** A match costs at most so many steps per character. */
 const maxProgramSize = 5000;
+/** Some ten milliseconds. */
+const maxSteps = 2_000_000;
 /** What Python knows by these names is wider than ASCII, which is all that RE2 knows by them. */
 const unicodeClasses: Readonly<Record<string, string>> = {
   "\\d": "\\p{Nd}",
@@ -25,7 +27,8 @@ const blankOrComment = /\s+|#[^\n]*/uy;
 
 /**
  * A test for Python's regular expressions as `re.match` applies them: anchored at the start of the text, not at its end.
- * Takes time linear in the text whatever the pattern, hence no look-around and no back-references.
+ * Takes time linear in the text whatever the pattern, hence no look-around and no back-references. A text that is too long for so
+ * large a pattern does not match: it is a minion's own, and must not hold up who looks for others.
  * @throws MsaltError `ERR_TARGET_INVALID` that says what is wrong, or not supported (`details.unsupported`).
  */
 export function compileRegex(pattern: string, { ignoreCase = false } = {}): (text: string) => boolean {
@@ -36,8 +39,9 @@ export function compileRegex(pattern: string, { ignoreCase = false } = {}): (tex
   if (pattern.length > maxPatternLength) throw refuse(`at most ${maxPatternLength} characters are allowed`);
   try {
     const regex = RE2JS.compile(translate(pattern, refuse), ignoreCase ? RE2JS.CASE_INSENSITIVE : 0);
-    if (regex.programSize() > maxProgramSize) throw refuse("its repeats are too many");
-    return (text) => regex.matcher(text).lookingAt();
+    const size = regex.programSize();
+    if (size > maxProgramSize) throw refuse("its repeats are too many");
+    return (text) => text.length * size <= maxSteps && regex.matcher(text).lookingAt();
   } catch (failure) {
     if (!(failure instanceof RE2JSException)) throw failure;
     throw refuse(messageOf(failure).replace("error parsing regexp: ", ""), failure);

@@ -1,6 +1,8 @@
 /** `key:value` expressions over grains and pillar, as Salt's `-G`, `-P`, `-I` and `-J` read them. */
+import { MsaltError } from "../errors.ts";
 import { compileGlob } from "../lib/glob.ts";
 import { compileRegex } from "../lib/regex.ts";
+import { limits } from "../wire/limits.ts";
 
 /** Grains or pillar: what a MessagePack map holds. */
 export type Data = Readonly<Record<string, unknown>>;
@@ -13,16 +15,29 @@ type ValueTest = (text: string) => boolean;
  * @throws MsaltError `ERR_TARGET_INVALID` for a pattern that is none
  */
 export function compileData(expression: string, delimiter: string, kind: "glob" | "regex"): Test {
+  if ([delimiter, ":"].some((each) => expression.split(each).length > limits.targetLevels)) {
+    throw new MsaltError("ERR_TARGET_INVALID", `the target has more than ${limits.targetLevels} levels`);
+  }
   const compile = kind === "glob" ? foldedGlob : foldedRegex;
   // The whole of what follows the first key must be a pattern; a part of it need not be one.
   compile(expression.slice(expression.indexOf(delimiter) + delimiter.length).replace(/^(?:\*:)+/, ""));
-  return compilePath(expression, delimiter, (pattern) => {
+  // What stands behind a delimiter is read in many ways, and each of them is made once: there are 2^levels ways to come to it.
+  const values = new Map<string, Value>();
+  const valueOf = (text: string): Value => {
+    const known = values.get(text);
+    if (known !== undefined) return known;
+    const made = compileValue(text, lenient, valueOf);
+    values.set(text, made);
+    return made;
+  };
+  const lenient = (pattern: string): ValueTest => {
     try {
       return compile(pattern);
     } catch {
       return () => false;
     }
-  });
+  };
+  return compilePath(expression, delimiter, valueOf);
 }
 
 function foldedGlob(pattern: string): ValueTest {
@@ -56,16 +71,24 @@ interface Split {
 }
 
 /** The deepest split is tried first: a key may hold delimiters, and so may a value (an IPv6 address). */
-function compilePath(expression: string, delimiter: string, compile: (pattern: string) => ValueTest): Test {
+function compilePath(expression: string, delimiter: string, valueOf: (text: string) => Value): Test {
   const words = expression.split(delimiter);
   const splits: Split[] = [];
   for (let at = words.length - 1; at > 0; at -= 1) {
     const path = words.slice(0, at);
     const everything = path.length === 1 && path[0] === "*";
     const text = everything ? expression : words.slice(at).join(delimiter);
-    splits.push({ path: everything ? undefined : path, value: compileValue(text, compile) });
+    splits.push({ path: everything ? undefined : path, value: valueOf(text) });
   }
-  return (data) => splits.some(({ path, value }) => matchesAt(path === undefined ? data : find(data, path), value));
+  // So are the ways to come to one place in the data.
+  const known = new WeakMap<Data, boolean>();
+  return (data) => {
+    const before = known.get(data);
+    if (before !== undefined) return before;
+    const matches = splits.some(({ path, value }) => matchesAt(path === undefined ? data : find(data, path), value));
+    known.set(data, matches);
+    return matches;
+  };
 }
 
 interface Value {
@@ -74,12 +97,12 @@ interface Value {
   readonly inMap: Test;
 }
 
-function compileValue(text: string, compile: (pattern: string) => ValueTest): Value {
+function compileValue(text: string, compile: (pattern: string) => ValueTest, valueOf: (text: string) => Value): Value {
   const wildcard = text.startsWith("*:");
   const pattern = wildcard ? text.slice(2) : text;
   const plain = compile(text);
   const inner = wildcard ? compile(pattern) : plain;
-  const deeper: Test | undefined = pattern.includes(":") ? compilePath(pattern, ":", compile) : undefined;
+  const deeper: Test | undefined = pattern.includes(":") ? compilePath(pattern, ":", valueOf) : undefined;
   const here = (map: Data): boolean => pattern === "*" || Object.hasOwn(map, pattern) || deeper?.(map) === true;
   const below = (member: unknown): boolean => {
     if (isMap(member)) return here(member);

@@ -22,6 +22,8 @@ export interface TargetOptions {
   /** Between the levels of grain and pillar paths; default `:`. */
   readonly delimiter?: string | undefined;
   readonly nodegroups?: Nodegroups | undefined;
+  /** Milliseconds that never go back: with it, a target that takes too long to judge is refused. */
+  readonly now?: (() => number) | undefined;
 }
 
 export interface Resolved {
@@ -35,7 +37,7 @@ type Test = (candidate: Candidate) => boolean;
 
 /**
  * The candidates that a target names.
- * @throws MsaltError `ERR_TARGET_INVALID` for what is too long, has too many names, or is no expression of its type.
+ * @throws MsaltError `ERR_TARGET_INVALID` for what is too long, has too many names, takes too long, or is no expression of its type.
  */
 export function resolveTarget(
   tgt: string,
@@ -47,16 +49,38 @@ export function resolveTarget(
     throw new MsaltError("ERR_TARGET_INVALID", `the target is longer than ${limits.targetBytes} bytes`);
   }
   const named = new Set<string>();
-  const test = compileTarget(tgt, tgtType, options, named);
-  const minions = candidates.filter(test).map(({ id }) => id);
+  const look = stopwatch(options.now);
+  const test = compileTarget(tgt, tgtType, { ...options, look }, named);
+  const minions = candidates
+    .filter((candidate) => {
+      look();
+      return test(candidate);
+    })
+    .map(({ id }) => id);
   if (named.size === 0) return { minions, missing: [] };
   const known: ReadonlySet<string> = new Set(candidates.map(({ id }) => id));
   return { minions, missing: [...named].filter((name) => !known.has(name)) };
 }
 
+/** Throws when the time is up; to be called often. */
+function stopwatch(now: (() => number) | undefined): () => void {
+  if (now === undefined) return () => undefined;
+  const end = now() + limits.targetMs;
+  let calls = 0;
+  return () => {
+    calls += 1;
+    if (calls % 16 > 0 || now() < end) return;
+    throw new MsaltError("ERR_TARGET_INVALID", `the target takes more than ${limits.targetMs} ms to judge`, {
+      hint: "use a simpler expression",
+    });
+  };
+}
+
+type Options = Omit<TargetOptions, "now"> & { readonly look: () => void };
+
 /** @param named takes the names of lists: who is listed must answer, key or not */
-function compileTarget(tgt: string, tgtType: TargetType, options: TargetOptions, named: Set<string>): Test {
-  const { delimiter = ":", nodegroups = {} } = options;
+function compileTarget(tgt: string, tgtType: TargetType, options: Options, named: Set<string>): Test {
+  const { delimiter = ":", nodegroups = {}, look } = options;
   switch (tgtType) {
     case "glob": {
       const matches = compileGlob(tgt);
@@ -83,13 +107,13 @@ function compileTarget(tgt: string, tgtType: TargetType, options: TargetOptions,
       return ({ grains }) => matches({ ipv4: textsOf(grains?.["ipv4"]), ipv6: textsOf(grains?.["ipv6"]) });
     }
     case "nodegroup":
-      return compileWords(expandNodegroup(tgt, nodegroups), nodegroups, named);
+      return compileWords(expandNodegroup(tgt, nodegroups), nodegroups, named, look);
     case "compound":
-      return compileWords(tgt.split(/\s+/).filter(Boolean), nodegroups, named);
+      return compileWords(tgt.split(/\s+/).filter(Boolean), nodegroups, named, look);
   }
 }
 
-function compileWords(words: readonly string[], nodegroups: Nodegroups, named: Set<string>): Test {
+function compileWords(words: readonly string[], nodegroups: Nodegroups, named: Set<string>, look: () => void): Test {
   if (words.length > limits.targetTerms) {
     const text = `the target has ${words.length} words, at most ${limits.targetTerms} allowed`;
     throw new MsaltError("ERR_TARGET_INVALID", text);
@@ -104,8 +128,13 @@ function compileWords(words: readonly string[], nodegroups: Nodegroups, named: S
     if (type === undefined) {
       throw new MsaltError("ERR_TARGET_INVALID", `${word}: targets of type ${engine}@ are not supported`);
     }
+    look();
     // Who is excluded by name need not be there.
-    return compileTarget(pattern, type, { delimiter }, negated ? new Set() : named);
+    const test = compileTarget(pattern, type, { delimiter, look }, negated ? new Set() : named);
+    return (candidate) => {
+      look();
+      return test(candidate);
+    };
   });
 }
 
@@ -120,10 +149,12 @@ const engines: Readonly<Partial<Record<string, TargetType>>> = {
 };
 
 function compileList(tgt: string, named: Set<string>): Test {
-  const names = new Set(namesOf(tgt));
-  if (names.size > limits.targetTerms) {
-    const text = `the target lists ${names.size} minions, at most ${limits.targetTerms} allowed`;
-    throw new MsaltError("ERR_TARGET_INVALID", text, { hint: "use a glob or -E in place of a list" });
+  const names = new Set<string>();
+  for (const text of namesOf(tgt)) {
+    for (const name of expandIds(text)) names.add(name);
+    if (names.size <= limits.targetTerms) continue;
+    const message = `the target lists more than ${limits.targetTerms} minions`;
+    throw new MsaltError("ERR_TARGET_INVALID", message, { hint: "use a glob or -E in place of a list" });
   }
   for (const name of names) named.add(name);
   return ({ id }) => names.has(id);
@@ -132,7 +163,7 @@ function compileList(tgt: string, named: Set<string>): Test {
 /** As Salt: with a comma anywhere, blanks mean nothing; without one, they separate. An addition: `web[1-40,42]`. */
 function namesOf(tgt: string): string[] {
   const names = tgt.includes(",") ? tgt.replaceAll(" ", "").split(/,(?![^[]*\])/) : tgt.split(/\s+/);
-  return names.filter((name) => name !== "").flatMap(expandIds);
+  return names.filter((name) => name !== "");
 }
 
 function textsOf(value: unknown): string[] {

@@ -44,13 +44,22 @@ export const limits = {
   /** Of one minion, encoded. */
   pillarBytes: 1_048_576,
   conflictsKept: 1,
+  /** Jobs on others that one minion may wait for at once. */
+  peerPublishes: 20,
   /** Bytes of results being put together from parts, over all minions. */
   assemblyBytes: 128 * 1_048_576,
+  /** … and of one minion. */
+  assemblyBytesEach: 16 * 1_048_576,
   syncJobs: 64,
   syncBytes: 1_048_576,
   argBytes: 1_048_576,
   targetBytes: 65_536,
   targetTerms: 1000,
+  /** Levels of one grain or pillar expression, `a:b:c`. */
+  targetLevels: 32,
+  /** How long the minions of one target may be looked for; and of one minion's requests, how much of each second. */
+  targetMs: 1000,
+  targetMsPerSecond: 50,
   controllerQueue: 10_000,
   localRequestBytes: 4 * 1_048_576,
   /** Local users other than the master's: connections whose user is not proved yet, and proved ones, in all and of one user. */

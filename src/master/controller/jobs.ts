@@ -133,9 +133,9 @@ export class Jobs {
 
   /** Who is meant, over the accepted keys or those `among` them, the grains that minions reported and their pillar. @throws MsaltError `ERR_TARGET_INVALID`. */
   resolve({ tgt, tgtType, delimiter }: LocalLoad<"target.resolve">, among?: readonly MinionId[]): Resolved {
-    const { accepted, presence, nodegroups, withPillar } = this.#options;
+    const { accepted, presence, nodegroups, withPillar, now } = this.#options;
     const candidates = (among ?? [...accepted().keys()]).map((id) => ({ id, grains: presence.find(id)?.grains }));
-    return resolveTarget(tgt, tgtType, withPillar(candidates), { delimiter, nodegroups });
+    return resolveTarget(tgt, tgtType, withPillar(candidates), { delimiter, nodegroups, now });
   }
 
   /**
