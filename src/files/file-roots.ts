@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { type Dirent, constants } from "node:fs";
-import { type FileHandle, open, readdir, realpath } from "node:fs/promises";
+import { type FileHandle, open, readdir, readlink, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { limits } from "../wire/limits.ts";
 
@@ -22,7 +22,8 @@ const cachedHashes = 1000;
 export class FileRoots {
   readonly #roots: readonly string[];
   readonly #spool: string;
-  readonly #hashes = new Map<string, Uint8Array>();
+  /** Of files as they were; also those that are being made, so that many who ask for one file make one. */
+  readonly #hashes = new Map<string, Promise<Uint8Array>>();
 
   constructor(roots: readonly string[], spool: string) {
     this.#roots = roots;
@@ -34,10 +35,14 @@ export class FileRoots {
     return this.#open(path, async (handle, real) => {
       const { size, mode, mtimeNs, ino } = await handle.stat({ bigint: true });
       const key = `${real} ${ino} ${size} ${mtimeNs}`;
-      const sha256 = this.#hashes.get(key) ?? (await hashOf(handle));
-      this.#hashes.set(key, sha256);
-      if (this.#hashes.size > cachedHashes) this.#hashes.delete([...this.#hashes.keys()][0] ?? "");
-      return { size: Number(size), mode: Number(mode) & 0o777, sha256 };
+      const known = this.#hashes.get(key);
+      const hash = known ?? hashOf(handle);
+      if (known === undefined) {
+        this.#hashes.set(key, hash);
+        hash.catch(() => this.#hashes.delete(key));
+        if (this.#hashes.size > cachedHashes) this.#hashes.delete([...this.#hashes.keys()][0] ?? "");
+      }
+      return { size: Number(size), mode: Number(mode) & 0o777, sha256: await hash };
     });
   }
 
@@ -77,7 +82,9 @@ export class FileRoots {
       );
       if (handle === undefined) continue;
       try {
-        if ((await handle.stat()).isFile()) return await use(handle, real);
+        // Nor is a folder on the way that has just become a link.
+        const opened = await readlink(`/proc/self/fd/${handle.fd}`);
+        if (opened === real && (await handle.stat()).isFile()) return await use(handle, real);
       } finally {
         await handle.close();
       }

@@ -1,6 +1,7 @@
 /** Files that minions sent with `cp.push`: `<dir>/<minion id>/files/<path>`, each whole or not there. */
 import { createHash } from "node:crypto";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { MsaltError } from "../errors.ts";
 
@@ -41,9 +42,9 @@ export async function receivePart(dir: string, id: string, part: Part, maxBytes:
   } finally {
     await handle.close();
   }
-  const whole = createHash("sha256")
-    .update(await readFile(temporary))
-    .digest("hex");
+  const hash = createHash("sha256");
+  for await (const data of createReadStream(temporary)) hash.update(data as Buffer);
+  const whole = hash.digest("hex");
   if (whole !== hex) {
     await rm(temporary, { force: true });
     throw new MsaltError("ERR_NOT_ALLOWED", "the file changed while it was sent");

@@ -39,10 +39,13 @@ describe("receivePart", () => {
     expect(readdirSync(join(dir, "m1"), { recursive: true })).toEqual(["files"]);
   });
 
-  it.each(["", "/", "..", "../../m2/files/x", "a/../../x", "./a", "a\0b"])("refuses the path %j", async (path) => {
-    await expect(receivePart(dir, "m1", part(path, 0), 100)).rejects.toMatchObject({ code: "ERR_NOT_ALLOWED" });
-    expect(readdirSync(dir)).toEqual([]);
-  });
+  it.each(["", "/", "..", "../../m2/files/x", "a/../../x", "./a", "a\0b"])(
+    "FA-02: refuses the path %j",
+    async (path) => {
+      await expect(receivePart(dir, "m1", part(path, 0), 100)).rejects.toMatchObject({ code: "ERR_NOT_ALLOWED" });
+      expect(readdirSync(dir)).toEqual([]);
+    },
+  );
 
   it("takes nothing when it is off, and nothing too long", async () => {
     await expect(receivePart(dir, "m1", part("a", 0), undefined)).rejects.toThrow("file_recv is off");
