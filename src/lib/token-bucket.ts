@@ -23,7 +23,13 @@ export class TokenBucket {
     return wait;
   }
 
-  /** The same without taking anything. */
+  /** Takes what is known only afterwards, also when that is more than is left. */
+  spend(nowMs: number, cost: number): void {
+    this.wait(nowMs, 0);
+    this.#level -= cost;
+  }
+
+  /** The same as `charge` without taking anything. */
   wait(nowMs: number, cost: number): number {
     const elapsed = Math.max(0, nowMs - (this.#at ?? nowMs));
     this.#level = Math.min(this.#burst, this.#level + (elapsed / 1000) * this.#rate);

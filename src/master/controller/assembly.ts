@@ -29,6 +29,9 @@ export class Assembly {
       if (load.offset !== 0) return 0;
       this.#expire(now);
       if (this.#bytes + load.total > limits.assemblyBytes) return "busy";
+      // Nobody's results must wait until another is pleased to finish its own.
+      const own = [...this.#partials.values()].filter((each) => each.id === id);
+      if (own.reduce((sum, { buffer }) => sum + buffer.length, load.total) > limits.assemblyBytesEach) return "busy";
       partial = { id, buffer: Buffer.alloc(load.total), hash, have: 0, touched: now };
       this.#bytes += load.total;
       this.#partials.set(name, partial);

@@ -109,11 +109,11 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
   await jobs.load();
   const hasRoom = (share: number): boolean => freeShare(config.dataDir) > share;
   // Looked at once a second, not for each of thousands of answers.
-  let returnsFit = { yes: true, at: Number.NEGATIVE_INFINITY };
-  const takesReturns = (): boolean => {
+  let free = { share: 1, at: Number.NEGATIVE_INFINITY };
+  const hadRoom = (share: number): boolean => {
     const now = performance.now();
-    if (returnsFit.at < now - tickMs) returnsFit = { yes: hasRoom(limits.diskRefuseReturns), at: now };
-    return returnsFit.yes;
+    if (free.at < now - tickMs) free = { share: freeShare(config.dataDir), at: now };
+    return free.share > share;
   };
   const output = new LiveOutput({
     dir: `${config.dataDir}/live`,
@@ -136,7 +136,8 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     minionOf: (keyId) => keyring.byKeyId(keyId)?.id,
     toPublisher: (message) => fronts.toPublisher(message),
     peers: new Peers({ rules: config.peer, jobs, store, bus, audit }),
-    takesReturns,
+    takesReturns: () => hadRoom(limits.diskRefuseReturns),
+    takesFiles: () => hadRoom(limits.diskRefuseJobs),
   });
 
   const fronts = await Fronts.listen({

@@ -46,8 +46,9 @@ export interface MinionCommandsOptions {
   readonly minionOf: (keyId: KeyId) => MinionId | undefined;
   readonly toPublisher: (message: ToFront) => void;
   readonly peers: Peers;
-  /** False while the disk has no room for results. */
+  /** False while the disk has no room for results, or for files. */
   readonly takesReturns: () => boolean;
+  readonly takesFiles: () => boolean;
 }
 
 type Handler<C extends Command> = (load: Load<C>, link: MinionLink) => Promise<Reply<C>>;
@@ -79,26 +80,40 @@ export class MinionCommands {
         return { ok: {} };
       },
       "mine.set": (load, link) => this.#mine(load, link),
-      "peer.publish": (load, { id }) => options.peers.publish(id, load),
-      "mine.get": async ({ tgt, tgt_type: tgtType, names }) => {
-        const data: Record<string, Record<string, unknown>> = {};
-        for (const id of options.jobs.resolve({ tgt, tgtType }).minions) {
-          const { mine = {} } = options.presence.find(id) ?? {};
-          const found = names.filter((name) => Object.hasOwn(mine, name)).map((name) => [name, mine[name]] as const);
-          if (found.length > 0) data[id] = Object.fromEntries(found);
+      "peer.publish": async (load, link) => {
+        const wait = link.quota.mayTarget(options.now());
+        if (wait > 0) return overQuota(wait);
+        if (link.publishing >= limits.peerPublishes) return busy("this minion waits for the answers of others already");
+        link.publishing += 1;
+        try {
+          return await options.peers.publish(link.id, load, (ms) => link.quota.spend(options.now(), ms));
+        } finally {
+          link.publishing -= 1;
         }
-        if (encode(data).length <= limits.resultPartBytes) return { ok: { data } };
-        return { error: "E_SIZE", message: "these minions keep more than 1 MiB under that name" };
+      },
+      "mine.get": async (load, { quota }) => {
+        const wait = quota.mayTarget(options.now());
+        if (wait > 0) return overQuota(wait);
+        const began = performance.now();
+        try {
+          return this.#mineOf(load);
+        } finally {
+          quota.spend(options.now(), performance.now() - began);
+        }
       },
       // Counted here; the worker puts in what it reads.
       "file.stat": async () => ({ ok: {} }),
+      // Each looks through the whole folder.
+      "file.list": async (_load, { quota }) => {
+        const wait = quota.charge("file.list", limits.filePartBytes / 4, options.now());
+        return wait > 0 ? overQuota(wait) : { ok: { files: [], more: false } };
+      },
       "file.read": async (_load, { quota }) => {
         // Files may come four times as fast as anything else.
         const wait = quota.charge("file.read", limits.filePartBytes / 4, options.now());
         return wait > 0 ? overQuota(wait) : { ok: {} };
       },
-      "file.list": async () => ({ ok: { files: [], more: false } }),
-      "file.push": async () => ({ ok: {} }),
+      "file.push": async () => (options.takesFiles() ? { ok: {} } : busy("the master's disk is full; keep the file")),
       pillar: async (_load, link) => {
         const { encoded } = options.pillars.of(link);
         // So small a question must not fetch more than its sender may send.
@@ -186,6 +201,22 @@ export class MinionCommands {
       masterRecord: this.#options.masterRecord(),
     };
     return { ok: reply };
+  }
+
+  #mineOf({ tgt, tgt_type: tgtType, names }: Load<"mine.get">): Reply<"mine.get"> {
+    const data: Record<string, Record<string, unknown>> = {};
+    let bytes = 0;
+    for (const id of this.#options.jobs.resolve({ tgt, tgtType }).minions) {
+      const { mine = {} } = this.#options.presence.find(id) ?? {};
+      const found = names.filter((name) => Object.hasOwn(mine, name)).map((name) => [name, mine[name]] as const);
+      if (found.length === 0) continue;
+      data[id] = Object.fromEntries(found);
+      bytes += encode(data[id]).length + id.length;
+      if (bytes > limits.resultPartBytes) {
+        return { error: "E_SIZE", message: "these minions keep more than 1 MiB under that name" };
+      }
+    }
+    return { ok: { data } };
   }
 
   async #mine({ clear, remove, set }: Load<"mine.set">, link: MinionLink): Promise<Reply<"mine.set">> {

@@ -23,6 +23,8 @@ export interface MinionLink {
   readonly id: MinionId;
   readonly keyId: KeyId;
   readonly quota: Quota;
+  /** Jobs of its own on others that it waits for. */
+  publishing: number;
   session: Session | undefined;
   subscribed: boolean;
   /** When its session began. */
@@ -78,6 +80,7 @@ export class Presence {
       id,
       keyId,
       quota: new Quota(),
+      publishing: 0,
       session: undefined,
       subscribed: false,
       greeted: undefined,

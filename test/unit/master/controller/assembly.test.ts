@@ -53,6 +53,17 @@ describe("Assembly", () => {
     expect(first(99)).toBe(1000);
   });
 
+  it("RX-11: one minion cannot hold all of it, and its own results still get their turn", () => {
+    const assembly = new Assembly();
+    const total = limits.resultBytes;
+    const first = (n: number, from: MinionId, at = 0): ReturnType<Assembly["take"]> =>
+      assembly.take(from, part(0, 1000, { total, jid: String(n).padStart(20, "0") as Jid }), at);
+    const answers = Array.from({ length: 100 }, (_, n) => first(n, id));
+    expect(answers.filter((answer) => answer === 1000)).toHaveLength(limits.assemblyBytesEach / total);
+    expect(first(0, "m2" as MinionId)).toBe(1000);
+    expect(first(200, id, 120_000)).toBe(1000);
+  });
+
   it("gives the whole for any order of sending in which the sender heeds the answer", () => {
     fc.assert(
       fc.property(

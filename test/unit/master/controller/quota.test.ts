@@ -24,6 +24,16 @@ describe("Quota", () => {
     expect(quota.charge("heartbeat", 1, 1)).toBe(0);
   });
 
+  it("RX-11: time spent on targets is paid for afterwards, and out of nothing else", () => {
+    const quota = new Quota();
+    expect(quota.mayTarget(0)).toBe(0);
+    quota.spend(0, 3 * limits.targetMs);
+    const wait = quota.mayTarget(0);
+    expect(wait).toBeGreaterThanOrEqual((2 * limits.targetMs * 1000) / limits.targetMsPerSecond);
+    expect(quota.charge("job.return", 100, 0)).toBe(0);
+    expect(quota.mayTarget(wait + 1)).toBe(0);
+  });
+
   it("holds a flood of events back without holding back results", () => {
     const quota = new Quota();
     let events = 0;
