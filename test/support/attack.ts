@@ -19,12 +19,16 @@ export function hashTree(root: string): Record<string, string> {
   return found;
 }
 
-/** Keys, jobs with the states of their targets, key files and processes. */
+/** Keys, jobs with the states of their targets, key files, configuration and processes. */
 async function stateOf(bus: Bus): Promise<unknown> {
   const client = await LocalClient.connect(bus.sockDir);
   try {
     return {
       files: hashTree(bus.pki),
+      config: [bus.masterRoot, ...[...bus.minions.keys()].map((id) => bus.minionRoot(id))].map((root) =>
+        hashTree(join(root, "etc")),
+      ),
+      minions: [...bus.minions].map(([id, { pid, alive }]) => [id, pid, alive]),
       keys: await client.call("key.list", {}),
       jobs: await client.call("job.list", { limit: 10_000 }),
       pids: (["controller", "publisher", "reqserver", "worker"] as const).map((role) => bus.pidsOf(role)),

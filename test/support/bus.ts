@@ -103,6 +103,10 @@ export interface BusOptions {
   readonly minionFrom?: string;
   /** Keys are accepted as they come (default). */
   readonly autoAccept?: boolean;
+  /** Where the master listens (default: 127.0.0.1). */
+  readonly address?: string;
+  /** Words before the command of every minion. */
+  readonly minionBefore?: readonly string[];
   /** Parent of the bus's folders, such as a small file system. */
   readonly dir?: string;
   /** The account that runs master and minions, without the rights of root, as the systemd units do it (default: our own). */
@@ -139,6 +143,10 @@ export class Bus implements AsyncDisposable {
     return bus;
   }
 
+  get address(): string {
+    return this.options.address ?? "127.0.0.1";
+  }
+
   get masterRoot(): string {
     return join(this.root, "master");
   }
@@ -156,7 +164,7 @@ export class Bus implements AsyncDisposable {
     this.configure(
       this.masterRoot,
       "master",
-      `interface: 127.0.0.1\npublish_port: ${publish_port}\nret_port: ${ret_port}\nenroll_port: ${enroll_port}\nid: master\n` +
+      `interface: ${this.address}\npublish_port: ${publish_port}\nret_port: ${ret_port}\nenroll_port: ${enroll_port}\nid: master\n` +
         `pki_dir: ${this.pki}/master\nauto_accept: ${this.options.autoAccept !== false}\n${this.options.master ?? ""}\n`,
     );
     this.#give(`${this.pki}/master`, join(this.masterRoot, "var/lib/msalt/master"), this.sockDir);
@@ -177,12 +185,13 @@ export class Bus implements AsyncDisposable {
     this.configure(
       this.minionRoot(id),
       "minion",
-      `master: 127.0.0.1\nid: ${id}\npublish_port: ${publish_port}\nmaster_port: ${ret_port}\nenroll_port: ${enroll_port}\n` +
+      `master: ${this.address}\nid: ${id}\npublish_port: ${publish_port}\nmaster_port: ${ret_port}\nenroll_port: ${enroll_port}\n` +
         `pki_dir: ${this.pki}/${id}\nacceptance_wait_time: 1\n${this.options.minion ?? ""}\n${more}\n`,
     );
     this.#give(`${this.pki}/${id}`, join(this.minionRoot(id), "var/lib/msalt/minion"));
+    const { minionFrom, minionBefore = [] } = this.options;
     const words = ["--root-dir", this.minionRoot(id), ...args];
-    const minion = this.track(new Proc("msalt-minion", words, {}, this.options.minionFrom, this.#account()));
+    const minion = this.track(new Proc("msalt-minion", words, {}, minionFrom, [...minionBefore, ...this.#account()]));
     this.minions.set(id, minion);
     if (ready) await minion.says("msalt-minion ready");
     return minion;

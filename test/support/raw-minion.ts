@@ -164,7 +164,7 @@ export class RawMinion implements Disposable {
     return reply[3];
   }
 
-  connect(ports: Record<string, number>): void {
+  connect(ports: Record<string, number>, routingId?: string): void {
     const master = this.master;
     if (master === undefined) throw new Error("enrol first");
     const curve = {
@@ -174,7 +174,7 @@ export class RawMinion implements Disposable {
       linger: 0,
     };
     this[Symbol.dispose]();
-    const requests = new Dealer({ ...curve, sendTimeout: 0 });
+    const requests = new Dealer({ ...curve, sendTimeout: 0, ...(routingId !== undefined && { routingId }) });
     requests.connect(`tcp://127.0.0.1:${ports["ret_port"]}`);
     const publications = new Subscriber(curve);
     publications.connect(`tcp://127.0.0.1:${ports["publish_port"]}`);
