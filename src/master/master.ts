@@ -30,6 +30,8 @@ const mallocOf = {
   reqserver: ofConnections,
 } as const;
 const pingMs = 1000;
+/** A flood from an accepted minion fills half a GiB in a second. */
+const memoryMs = 100;
 /** Silent for so long means stuck: killed and started anew. */
 const silentMs = 10_000;
 /** One that is not ready by then has missed something. */
@@ -64,6 +66,7 @@ export class Supervisor {
   readonly #options: MasterOptions;
   readonly #slots: Slot[];
   #watch: NodeJS.Timeout | undefined;
+  #memoryWatch: NodeJS.Timeout | undefined;
   #stopping = false;
 
   constructor(options: MasterOptions) {
@@ -93,11 +96,13 @@ export class Supervisor {
       throw failure;
     }
     this.#watch = setInterval(() => this.#check(), pingMs);
+    this.#memoryWatch = setInterval(() => this.#checkMemory(), memoryMs);
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#watch);
+    clearInterval(this.#memoryWatch);
     for (const role of ["reqserver", "worker", "publisher", "controller"] as const) {
       await Promise.all(this.#slots.filter((slot) => slot.role === role).map(stopSlot));
     }
@@ -195,14 +200,22 @@ export class Supervisor {
       const silent = performance.now() - slot.lastPong > silentMs;
       // The controller may have much to read; the others only wait for it, and can do so anew.
       const stuck = role !== "controller" && !slot.ready && performance.now() - slot.startedAt > readyMs;
-      const rss = rssOf(child.pid);
-      if (silent || stuck || rss > limits.memoryBytes[role]) {
-        const why = silent ? "it does not answer" : stuck ? "it does not become ready" : "over its memory cap";
-        this.#options.log.error(`killing master process ${role}: ${why}`, { rss });
+      if (silent || stuck) {
+        const why = silent ? "it does not answer" : "it does not become ready";
+        this.#options.log.error(`killing master process ${role}: ${why}`);
         child.kill("SIGKILL");
       } else if (child.connected) {
         child.send({ ping: 1 } satisfies ToChild, () => undefined);
       }
+    }
+  }
+
+  #checkMemory(): void {
+    for (const { child, role } of this.#slots) {
+      const rss = child?.pid === undefined || child.killed ? 0 : rssOf(child.pid);
+      if (rss <= limits.memoryBytes[role]) continue;
+      this.#options.log.error(`killing master process ${role}: over its memory cap`, { rss });
+      child?.kill("SIGKILL");
     }
   }
 }
