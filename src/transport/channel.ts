@@ -111,15 +111,23 @@ export class Channel {
   }
 }
 
+/** So much is read in one turn of the loop; what was read is given back to the system only between turns. */
+const turnBytes = 1_048_576;
+
 async function readLoop(
   socket: Zmq.Router | Zmq.Dealer | Zmq.Subscriber | Zmq.XPublisher,
   onMessage: (frames: Uint8Array[]) => void,
   onError: (failure: unknown) => void,
 ): Promise<void> {
-  for (;;) {
+  for (let bytes = 0; ;) {
     let frames: Buffer[];
     try {
+      if (bytes > turnBytes) {
+        bytes = 0;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
       frames = await socket.receive();
+      for (const { length } of frames) bytes += length;
     } catch (failure) {
       if (socket.closed) return;
       onError(failure);
