@@ -11,6 +11,7 @@ import { MsaltError, messageOf } from "../../errors.ts";
 import type { Running } from "../../lib/child.ts";
 import { Gather } from "../../lib/gather.ts";
 import { masterSockets } from "../../lib/sockets.ts";
+import { TokenBucket } from "../../lib/token-bucket.ts";
 import type { Log } from "../../log/log.ts";
 import { connectDealer } from "../../transport/channel.ts";
 import { decode, encode } from "../../wire/codec.ts";
@@ -22,11 +23,15 @@ import { type Command, type Load, type Reply, isCommand, parseLoad } from "../..
 import { FileRoots } from "../../files/file-roots.ts";
 import { FrontLink } from "../front/link.ts";
 import type { WorkerFiles } from "./files.ts";
+import { type Connection, Connections, isHeard } from "./connections.ts";
 import { rules } from "./rules.ts";
 
 interface Peer {
   readonly id: MinionId;
   readonly key: Uint8Array;
+  /** What it may ask of this worker. The controller counts exactly; this keeps a flood away from it. */
+  readonly requests: TokenBucket;
+  readonly bytes: TokenBucket;
 }
 
 interface Waiting {
@@ -48,7 +53,7 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
   const ownKeyId = keyIdOf(loadOwnRecord(config.pkiDir, "master").sign);
   const peers = new Map<KeyId, Peer>();
   const waiting = new Map<number, Waiting>();
-  const bad = new Map<string, number>();
+  const connections = new Connections();
   const dropped: Record<DropReason | "parts" | "key" | "box" | "muted", number> = {
     size: 0,
     magic: 0,
@@ -87,10 +92,9 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
       });
     }
   };
-  const drop = (reason: keyof typeof dropped, from: string): void => {
+  const drop = (reason: keyof typeof dropped, from: Connection): void => {
     dropped[reason] += 1;
-    if (bad.size > 10_000) bad.clear();
-    bad.set(from, (bad.get(from) ?? 0) + 1);
+    from.bad += 1;
     log.debug("dropped a frame", { reason, total: dropped[reason] });
   };
   const answer = (routingId: Uint8Array, inner: Inner, peer: Peer, reply: Reply<Command>): void => {
@@ -105,10 +109,11 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
   const onRequest = (frames: Uint8Array[]): void => {
     const [routingId, frame] = frames;
     if (routingId === undefined) return;
-    const from = Buffer.from(routingId).toString("latin1");
+    const from = connections.of(Buffer.from(routingId).toString("latin1"));
+    const now = performance.now();
     // Routing ids that libzmq made itself start with a zero byte; only those are unique per connection (F7).
     if (frames.length !== 2 || frame === undefined || routingId[0] !== 0) return drop("parts", from);
-    if ((bad.get(from) ?? 0) >= limits.badFrames) {
+    if (!isHeard(from, frame.length, now)) {
       dropped.muted += 1;
       return;
     }
@@ -123,6 +128,11 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
       inner = undefined;
     }
     if (inner === undefined) return drop("box", from);
+    const retryMs = peer.requests.charge(now, 1) || peer.bytes.charge(now, frame.length);
+    if (retryMs > 0) {
+      const error = { error: "E_RATE", message: "over this minion's quota", retryMs } as const;
+      return answer(routingId, inner, peer, error);
+    }
     const call = checkBody(inner, peer);
     if ("error" in call) return answer(routingId, inner, peer, call);
     const n = (count += 1);
@@ -139,7 +149,7 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
     onDisconnect: () => sendAway([...waiting.keys()]),
     onKeys: (update) => {
       if (update.full) peers.clear();
-      for (const { keyId, id, box } of update.add) peers.set(keyId, { id, key: sharedKey(secret, box) });
+      for (const { keyId, id, box } of update.add) peers.set(keyId, newPeer(id, sharedKey(secret, box)));
       for (const keyId of update.remove) peers.delete(keyId);
     },
     onMessage: (message) => {
@@ -179,6 +189,15 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
       requests.close();
       link.close();
     },
+  };
+}
+
+function newPeer(id: MinionId, key: Uint8Array): Peer {
+  return {
+    id,
+    key,
+    requests: new TokenBucket(limits.requestsPerSecond, limits.requestBurst),
+    bytes: new TokenBucket(limits.bytesPerSecond, limits.byteBurst),
   };
 }
 
