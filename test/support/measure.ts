@@ -75,3 +75,47 @@ export function treeOf(pid: number): number[] {
     return [];
   }
 }
+
+const rssKib = (pid: number): number => {
+  try {
+    return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+};
+
+/** The most memory that processes have had since it began to look. */
+export class Peaks implements AsyncDisposable {
+  readonly #seen = new Map<number, { readonly name: string; readonly first: number; most: number }>();
+  readonly #pids: () => readonly number[];
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(pids: () => readonly number[]) {
+    this.#pids = pids;
+    this.#look();
+    this.#timer = setInterval(() => this.#look(), 50);
+  }
+
+  #look(): void {
+    for (const pid of this.#pids()) {
+      const kib = rssKib(pid);
+      const name = /([\w-]+)\.js/.exec(commandOf(pid))?.[1] ?? "process";
+      const seen = this.#seen.get(pid) ?? { name, first: kib, most: kib };
+      this.#seen.set(pid, seen);
+      seen.most = Math.max(seen.most, kib);
+    }
+  }
+
+  all(): { name: string; kib: number }[] {
+    return [...this.#seen.values()].map(({ name, most }) => ({ name, kib: most }));
+  }
+
+  /** Above what each had when it was first seen. */
+  growth(): { name: string; kib: number }[] {
+    return [...this.#seen.values()].map(({ name, first, most }) => ({ name, kib: most - first }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+  }
+}

@@ -69,9 +69,9 @@ describe("docs/reliability.md", () => {
     const found = new Map<string, Set<string>>();
     const add = (id: string, file: string): void => void found.set(id, (found.get(id) ?? new Set()).add(file));
     for (const path of readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
-      name.endsWith(".test.ts"),
+      /(\.test|\/contract)\.ts$/.test(name),
     )) {
-      const file = path.replace(/\.test\.ts$/, "");
+      const file = path.replace(/(\.test)?\.ts$/, "");
       const text = readFileSync(join(folder, path), "utf8");
       for (const [, ids = ""] of text.matchAll(/["`]((?:[A-Z]{1,2}-?\d+(?:-[A-Z]?\d+)?(?:, | and )?)+): /g)) {
         for (const [id, from, to] of ids.matchAll(/[A-Z]{2}-\d+|[PIJ](\d+)(?:-I(\d+))?/g)) {

@@ -365,7 +365,7 @@ describe("a disk that fails", () => {
   it.each([
     ["the sync", ["datasync"]],
     ["the sync and the cut after it", ["datasync", "truncate"]],
-  ] as const)("gives up only the record whose write failed in %s", async (_case, failing) => {
+  ] as const)("SF-02: gives up only the record whose write failed in %s", async (_case, failing) => {
     const { disk, ledger, clock, reopen } = await onFakeDisk();
     for (const name of failing) disk.failing.add(name);
     const long = { ...order(1, clock.at), fun: "f".repeat(256) };
