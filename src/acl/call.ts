@@ -9,6 +9,8 @@ export interface Call {
    * makes of it. A condition on an argument must hold for all of them.
    */
   readonly readings: readonly CallArguments[];
+  /** It would run on minions that are not those of the job. */
+  readonly anywhere?: true;
 }
 
 interface Order {

@@ -52,6 +52,7 @@ export function refusalOf(
     const fitting = rules.filter(({ allows }) => allows(call));
     if (fitting.length === 0) return { fun: call.fun, minions: [] };
     if (fitting.some(({ target }) => target === undefined)) continue;
+    if (call.anywhere === true) return { fun: call.fun, minions: [] };
     const allowed = new Set(fitting.flatMap(({ target = "" }) => [...covers(target)]));
     const others = minions.filter((id) => !allowed.has(id));
     if (others.length > 0) return { fun: call.fun, minions: others };

@@ -1,11 +1,12 @@
+import type { ApiAct } from "../wire/local.ts";
 import { sha256Hex } from "./chain.ts";
 
 /** One act of somebody who may order the master about, or tried to. */
 export interface Act {
   readonly user: string;
-  /** How the user is known: `owner` (can read the master's secret; the name is what the tool said), `uid 1001` (proved), `key` (a minion), `token` or `auto_accept` (a minion that was accepted so). */
+  /** How the user is known: `owner` (can read the master's secret; the name is what the tool said), `uid 1001` (proved), `key` (a minion), `token` or `auto_accept` (a minion that was accepted so), `api` (an account of the HTTP API). */
   readonly how: string;
-  readonly act: "publish" | "kill" | "key.accept" | "key.reject" | "key.delete" | "token" | "denied";
+  readonly act: "publish" | "kill" | "key.accept" | "key.reject" | "key.delete" | "token" | "denied" | ApiAct;
   readonly jid?: string | undefined;
   readonly fun?: string | undefined;
   readonly arg?: unknown;

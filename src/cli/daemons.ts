@@ -1,4 +1,4 @@
-/** What the two daemons take, and their help. */
+/** What the daemons take, and their help. */
 import type { Command } from "commander";
 import { program, withDocumentation } from "./tool.ts";
 
@@ -39,4 +39,23 @@ Examples:
 Exit status: 0 it was told to stop, 1 it could not start, 2 the configuration is wrong, 64 wrong use.`,
     );
   return withDocumentation(command, "configuration", "errors");
+}
+
+export function apiProgram(version: string): Command {
+  const command = program(
+    "msalt-api",
+    version,
+    "The HTTP API of the msalt master; runs in the foreground and logs to standard error.",
+  ).addHelpText(
+    "after",
+    `
+Examples:
+  msalt-api
+  msalt-api -c /srv/msalt/etc -l debug
+
+It runs as the user that runs msalt-master; with api: {enabled: true} in the master's configuration msalt-master starts it itself.
+
+Exit status: 0 it was told to stop, 1 it could not start, 2 the configuration is wrong, 64 wrong use.`,
+  );
+  return withDocumentation(command, "api", "configuration");
 }

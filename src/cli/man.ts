@@ -30,7 +30,7 @@ export function manPages(version: string, date: string): readonly ManPage[] {
   }));
 }
 
-const isDaemon = (command: Command): boolean => /-(master|minion)$/.test(command.name());
+const isDaemon = (command: Command): boolean => /-(api|master|minion)$/.test(command.name());
 const sectionOf = (command: Command): 1 | 8 => (isDaemon(command) ? 8 : 1);
 
 function pageOf(command: Command, all: readonly Command[], version: string, date: string): string {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { cpProgram } from "./cp.ts";
-import { masterProgram, minionProgram } from "./daemons.ts";
+import { apiProgram, masterProgram, minionProgram } from "./daemons.ts";
 import { keyProgram } from "./key-options.ts";
 import { callProgram } from "./local-call.ts";
 import { msaltProgram } from "./msalt.ts";
@@ -17,6 +17,7 @@ export function programs(version: string): readonly Command[] {
     cpProgram(version),
     masterProgram(version),
     minionProgram(version),
+    apiProgram(version),
     swarmProgram(version),
   ];
 }

@@ -35,7 +35,7 @@ export class LocalClient {
   readonly #sockDir: string;
   readonly #waiting: Map<number, Asked>;
   readonly #connected: Promise<void>;
-  readonly #subscribers: Channel[] = [];
+  readonly #subscribers = new Set<Channel>();
   #count = 0;
 
   private constructor(parts: {
@@ -126,10 +126,10 @@ export class LocalClient {
 
   /**
    * Hands on every event whose tag starts with `prefix`. Resolves when the subscription works: what happens from now on is
-   * seen, or a gap in `_seq` shows that something was not. Does nothing where `isDeaf`.
+   * seen, or a gap in `_seq` shows that something was not; what it gives ends it. Does nothing where `isDeaf`.
    */
-  async subscribe(prefix: string, onEvent: (event: BusEvent) => void): Promise<void> {
-    if (this.isDeaf) return;
+  async subscribe(prefix: string, onEvent: (event: BusEvent) => void): Promise<() => void> {
+    if (this.isDeaf) return () => undefined;
     let ready = (): void => undefined;
     const works = new Promise<void>((resolve) => (ready = resolve));
     const channel = await connectSubscriber(`ipc://${masterSockets(this.#sockDir).events}`, {
@@ -144,9 +144,13 @@ export class LocalClient {
         }
       },
     });
-    this.#subscribers.push(channel);
+    this.#subscribers.add(channel);
     channel.subscribe(eventChannel(prefix));
     await withDeadline(works, connectMs, () => undefined);
+    return () => {
+      this.#subscribers.delete(channel);
+      channel.close();
+    };
   }
 
   close(): void {

@@ -2,6 +2,7 @@ import { availableParallelism, hostname } from "node:os";
 import { resolve } from "node:path";
 import * as z from "zod";
 import {
+  api,
   count,
   flag,
   freeze,
@@ -47,6 +48,7 @@ export const masterFile = z.strictObject({
   file_recv: flag.default(false),
   file_recv_max_size: megabytes.default(100),
   peer: z.record(z.string(), z.array(z.string()), "must be a map of minion ids to lists of functions").default({}),
+  api: api.optional(),
   publisher_acl: publisherAcl.default({}),
   publisher_acl_blacklist: z
     .strictObject(
@@ -67,6 +69,7 @@ export function masterConfig(file: z.infer<typeof masterFile>, { root, configDir
   const pkiDir = file.pki_dir ?? `${configDir}/pki/master`;
   const dataDir = file.cachedir ?? `${root}/var/lib/msalt/master`;
   const sockDir = file.sock_dir ?? `${root}/run/msalt/master`;
+  const http = file.api ?? api.parse({});
   const pillarDirs = (file.pillar_roots?.["base"] ?? ["srv/pillar"]).map((dir) => resolve(`${root}/`, dir));
   const shown: Readonly<Record<string, unknown>> = {
     ...file,
@@ -96,6 +99,14 @@ export function masterConfig(file: z.infer<typeof masterFile>, { root, configDir
     showJid: file.show_jid,
     cliSummary: file.cli_summary,
     peer: file.peer,
+    api: {
+      enabled: http.enabled,
+      interface: http.interface,
+      port: http.port,
+      tlsCert: http.tls_cert,
+      tlsKey: http.tls_key,
+      hosts: http.hosts,
+    },
     publisherAcl: file.publisher_acl,
     publisherAclBlacklist: file.publisher_acl_blacklist,
     pkiDir,

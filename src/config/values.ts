@@ -110,6 +110,28 @@ export const publisherAcl = z.record(
   "must be a map of users to lists of rules",
 );
 
+const absolute = z.string("must be an absolute path").startsWith("/", "must be an absolute path");
+
+/** The HTTP API. Without TLS it stays on this machine: passwords and tokens go over it. */
+export const api = z
+  .strictObject(
+    {
+      enabled: flag.default(false),
+      interface: z.ipv4("must be an IPv4 address of this host, or 0.0.0.0 for all of them").default("127.0.0.1"),
+      port: port.default(8000),
+      tls_cert: absolute.optional(),
+      tls_key: absolute.optional(),
+      hosts: z.array(host, "must be a list of host names").default([]),
+    },
+    "must be a map with the keys enabled, interface, port, tls_cert, tls_key and hosts",
+  )
+  .refine(({ tls_cert: cert, tls_key: key }) => (cert === undefined) === (key === undefined), {
+    message: "must have both tls_cert and tls_key, or neither",
+  })
+  .refine(({ interface: address, tls_cert: cert }) => cert !== undefined || address.startsWith("127."), {
+    message: "must have tls_cert and tls_key where interface is not 127.x: passwords would go over the network",
+  });
+
 /** What the configuration holds, at any depth, stays as it was read. */
 export function freeze<T>(value: T): T {
   if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {

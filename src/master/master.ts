@@ -12,9 +12,8 @@ import { busyHeap, smallHeap } from "../lib/small-heap.ts";
 import type { Log } from "../log/log.ts";
 import { limits } from "../wire/limits.ts";
 
-type Role = "controller" | "publisher" | "reqserver" | "worker";
+type Role = "controller" | "publisher" | "reqserver" | "worker" | "api";
 
-const heapOf = { controller: busyHeap, worker: smallHeap, publisher: smallHeap, reqserver: smallHeap } as const;
 /** glibc: threads of one process share their memory. */
 const oneArena = { MALLOC_ARENA_MAX: "1" };
 /**
@@ -28,7 +27,19 @@ const mallocOf = {
   worker: oneArena,
   publisher: ofConnections,
   reqserver: ofConnections,
+  api: oneArena,
 } as const;
+const starting: readonly Role[] = ["controller", "publisher", "reqserver", "worker", "api"];
+const stopping: readonly Role[] = ["api", "reqserver", "worker", "publisher", "controller"];
+const noCode = "--disallow-code-generation-from-strings";
+/** The router of the HTTP server makes code of the paths that we give it, and of nothing else. */
+const optionsOf: Readonly<Record<Role, readonly string[]>> = {
+  controller: [noCode, ...busyHeap],
+  worker: [noCode, ...smallHeap],
+  publisher: [noCode, ...smallHeap],
+  reqserver: [noCode, ...smallHeap],
+  api: smallHeap,
+};
 const pingMs = 1000;
 /** A flood from an accepted minion fills half a GiB in a second. */
 const memoryMs = 100;
@@ -38,7 +49,7 @@ const silentMs = 10_000;
 const readyMs = 30_000;
 /** A child that lived this long is restarted at once; one that dies sooner waits longer each time. */
 const stableMs = 1000;
-/** Four roles stop one after the other, within 10 s in all. */
+/** Five roles stop one after the other, within 10 s in all. */
 const stopMs = 2000;
 
 interface Slot {
@@ -73,6 +84,7 @@ export class Supervisor {
     this.#options = options;
     const roles: Role[] = ["controller", "publisher", "reqserver"];
     for (let i = 0; i < options.config.workerThreads; i += 1) roles.push("worker");
+    if (options.config.api.enabled) roles.push("api");
     this.#slots = roles.map((role, number) => ({
       role,
       number,
@@ -88,7 +100,7 @@ export class Supervisor {
   /** Resolves when every process is ready. @throws MsaltError what the first failing one said; all are stopped then. */
   async start(): Promise<void> {
     try {
-      for (const role of ["controller", "publisher", "reqserver", "worker"] as const) {
+      for (const role of starting) {
         await Promise.all(this.#slots.filter((slot) => slot.role === role).map((slot) => this.#spawn(slot)));
       }
     } catch (failure) {
@@ -103,7 +115,7 @@ export class Supervisor {
     this.#stopping = true;
     clearInterval(this.#watch);
     clearInterval(this.#memoryWatch);
-    for (const role of ["reqserver", "worker", "publisher", "controller"] as const) {
+    for (const role of stopping) {
       await Promise.all(this.#slots.filter((slot) => slot.role === role).map(stopSlot));
     }
   }
@@ -118,12 +130,12 @@ export class Supervisor {
     const { NODE_OPTIONS: _, ...env } = process.env;
     const child: ChildSettings = {
       ...settings,
-      overrides: { ...settings.overrides, ...this.ports },
+      overrides: { ...settings.overrides, ...this.#boundPorts() },
       epoch: slot.epoch,
       number: slot.number,
     };
     const spawned = fork(`${scripts}/master-${slot.role}.js`, [], {
-      execArgv: ["--disallow-code-generation-from-strings", ...heapOf[slot.role]],
+      execArgv: [...optionsOf[slot.role]],
       env: {
         ...env,
         ...mallocOf[slot.role],
@@ -167,6 +179,13 @@ export class Supervisor {
     });
   }
 
+  /** As the configuration would say them. */
+  #boundPorts(): Readonly<Record<string, unknown>> {
+    const { api_port: port, ...ports } = this.ports;
+    const { api } = this.#options.config.shown;
+    return port === undefined ? ports : { ...ports, api: { ...(api as object), port } };
+  }
+
   #restart(slot: Slot): void {
     this.#tellFronts();
     slot.quickDeaths = performance.now() - slot.startedAt >= stableMs ? 0 : slot.quickDeaths + 1;
@@ -181,7 +200,7 @@ export class Supervisor {
   #tellFronts(): void {
     const controller = this.#slots.find(({ role }) => role === "controller")?.child;
     const fronts = this.#slots
-      .filter(({ role, child }) => role !== "controller" && child !== undefined)
+      .filter(({ role, child }) => role !== "controller" && role !== "api" && child !== undefined)
       .map(({ epoch, role }) => ({ epoch, role }));
     if (controller?.connected) controller.send({ fronts } satisfies ToChild, () => undefined);
   }

@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
-import { isAbsolute } from "node:path";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { isAbsolute, join } from "node:path";
 import * as z from "zod";
 import { MsaltError } from "../errors.ts";
 import { type AnyFunction, type CommandResult, declare, type Host, Outcome } from "./declare.ts";
@@ -21,6 +23,8 @@ const options = {
 };
 const params = z.strictObject({ cmd: z.string(), ...options });
 type Options = Omit<z.infer<typeof params>, "cmd">;
+/** What is not asked for where a function takes fewer. */
+const runOptions = { python_shell: false, clean_env: false, rstrip: true, ignore_retcode: false } as const;
 
 /** What a command came to: the dict of `cmd.run_all` and what the job is to say of it. */
 interface Ended {
@@ -154,6 +158,35 @@ function scriptProblem(source: string): string | undefined {
   return existsSync(source) ? undefined : `${source}: no such file on this minion`;
 }
 
+const scriptSource = declare({
+  name: "cmd.script_source",
+  summary: "Run a script that comes with the call; give its output and errors, in the order they came.",
+  examples: ["msalt '*' cmd.script_source \"$(base64 -w0 tidy.sh)\" args='[first, second]'"],
+  params: z.strictObject({
+    script: z.base64("must be base64").describe("base64; without a #! line it is run by the shell"),
+    args: z.array(z.string()).default([]).describe("arguments, as they are"),
+    cwd: options.cwd,
+    shell: options.shell,
+    env: options.env,
+    umask: options.umask,
+    timeout: options.timeout,
+  }),
+  effects: "some",
+  run: async ({ script, args, ...given }, host) => {
+    const folder = await mkdtemp(join(tmpdir(), "msalt-script-"));
+    try {
+      const file = join(folder, "script");
+      await writeFile(file, Buffer.from(script, "base64"), { mode: 0o600, flag: "wx" });
+      // Not executable: a folder for temporary files is often mounted so that nothing in it is.
+      const argv = [...scriptCommand(file, given.shell ?? defaultShell()), ...args] as [string, ...string[]];
+      const { all, verdict } = await execute(argv, "script", { ...runOptions, ...given }, host, true);
+      return verdict(all.stdout);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+});
+
 const { cwd, runas, shell: shellOption, python_shell, env, clean_env, umask } = options;
 const runBg = declare({
   name: "cmd.run_bg",
@@ -214,6 +247,7 @@ export const cmdFunctions: readonly AnyFunction[] = [
   ),
   shell,
   script,
+  scriptSource,
   runBg,
   which,
   hasExec,

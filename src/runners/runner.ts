@@ -20,7 +20,7 @@ export interface RunnerContext {
   readonly now: () => number;
   readonly sleep: (ms: number) => Promise<unknown>;
   /** Resolves when it works: events whose tag begins with `prefix`, from now on. */
-  readonly subscribe: (prefix: string, onEvent: (event: BusEvent) => void) => Promise<void>;
+  readonly subscribe: (prefix: string, onEvent: (event: BusEvent) => void) => Promise<unknown>;
   /** Prints one event at once. */
   readonly write: (tag: string, data: Readonly<Record<string, unknown>>, pretty: boolean) => void;
   /** Of a file on this machine; the last may lack its line feed. */

@@ -13,7 +13,7 @@ import {
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { MsaltError } from "../errors.ts";
-import { applicationId, migrations, startTables } from "./schema.ts";
+import { type Kind, jobRecord } from "./schema.ts";
 import { damaged, storeError } from "./store-error.ts";
 
 export type Value = null | number | bigint | string | Uint8Array;
@@ -39,27 +39,27 @@ const keptWalBytes = 64 * 1_048_576;
  * Opens the record, or makes it where there is none, for this process alone.
  * @throws MsaltError `ERR_STORE` or `ERR_DISK_FULL` naming the file and what to do; a file that is there is never replaced.
  */
-export function openDatabase(file: string): Database {
+export function openDatabase(file: string, kind: Kind = jobRecord): Database {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    if (!existsSync(file)) create(file);
+    if (!existsSync(file)) create(file, kind);
     chmodSync(file, 0o600);
-    return openExisting(file);
+    return openExisting(file, kind);
   } catch (failure) {
     throw storeError(failure, file);
   }
 }
 
 /** Under another name first: a file of the right name is whole, so that an empty or half one is always damage. */
-function create(file: string): void {
+function create(file: string, kind: Kind): void {
   if (existsSync(`${file}-wal`)) throw damaged(`its ${file}-wal is there without it`);
   const made = `${file}.new`;
   for (const left of [made, `${made}-journal`]) rmSync(left, { force: true });
   closeSync(openSync(made, "wx", 0o600));
   const database = connect(made);
   try {
-    database.exec(`PRAGMA synchronous = FULL; PRAGMA application_id = ${applicationId}`);
-    migrate(database, 0);
+    database.exec(`PRAGMA synchronous = FULL; PRAGMA application_id = ${kind.applicationId}`);
+    migrate(database, 0, kind);
   } finally {
     database.close();
   }
@@ -69,7 +69,7 @@ function create(file: string): void {
   closeSync(folder);
 }
 
-function openExisting(file: string): Database {
+function openExisting(file: string, kind: Kind): Database {
   // SQLite would take an empty file for a new database.
   const { size } = statSync(file);
   if (size === 0) throw damaged("it is empty");
@@ -77,10 +77,10 @@ function openExisting(file: string): Database {
   try {
     // The lock first; nothing is changed in a file before it has proved whole and ours.
     database.exec("PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE");
-    const version = check(database, file, size);
+    const version = check(database, file, size, kind);
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
     database.exec(`PRAGMA journal_size_limit = ${keptWalBytes}`);
-    migrate(database, version);
+    migrate(database, version, kind);
     return database;
   } catch (failure) {
     database.close();
@@ -89,7 +89,12 @@ function openExisting(file: string): Database {
 }
 
 /** @returns the version of its schema */
-function check(database: Database, file: string, size: number): number {
+function check(
+  database: Database,
+  file: string,
+  size: number,
+  { applicationId, migrations, startTables }: Kind,
+): number {
   const fresh = "move it away to begin with an empty record";
   if (pragma(database, "application_id") !== applicationId)
     throw new MsaltError("ERR_STORE", `${file} is not a record of msalt`, { file, hint: fresh });
@@ -118,7 +123,7 @@ function pragma(database: Database, name: string): Value | undefined {
   return Object.values(database.prepare(`PRAGMA ${name}`).get() as Row)[0];
 }
 
-function migrate(database: Database, version: number): void {
+function migrate(database: Database, version: number, { migrations }: Kind): void {
   for (const [index, script] of migrations.entries()) {
     if (index >= version) database.exec(`BEGIN IMMEDIATE; ${script} PRAGMA user_version = ${index + 1}; COMMIT`);
   }

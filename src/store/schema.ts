@@ -28,11 +28,19 @@ const stops = "ALTER TABLE jobs ADD COLUMN stopping BLOB;";
 /** What a minion keeps for the others to read. */
 const mine = "ALTER TABLE minions ADD COLUMN mine BLOB;";
 
-/** The script at index n brings a record of version n to n + 1; `PRAGMA user_version` says which one a file has. */
-export const migrations: readonly string[] = [first, stops, mine];
+/** A kind of database file. */
+export interface Kind {
+  /** Tells it from any other SQLite file. */
+  readonly applicationId: number;
+  /** The script at index n brings a file of version n to n + 1; `PRAGMA user_version` says which one a file has. */
+  readonly migrations: readonly string[];
+  /** Small tables that are checked at each start where the file is too large to check all of it. */
+  readonly startTables: readonly string[];
+}
 
-/** `msal` in ASCII: tells our record from any other SQLite file. */
-export const applicationId = 0x6d73616c;
-
-/** Small tables that the master needs to start; the others are checked row by row as they are read. */
-export const startTables = ["jobs", "minions", "meta", "gone"] as const;
+/** The record of jobs; `msal` in ASCII. All but the tables needed to start are checked row by row as they are read. */
+export const jobRecord: Kind = {
+  applicationId: 0x6d73616c,
+  migrations: [first, stops, mine],
+  startTables: ["jobs", "minions", "meta", "gone"],
+};

@@ -21,15 +21,22 @@ export type KeyAct = (typeof keyActs)[number];
 
 /** Who asks, as the tool says. */
 const user = z.string().max(128).optional();
+const via = z.literal("api").optional();
 
 export const keyList = z.strictObject({});
-export const keyChange = z.strictObject({ act: z.enum(keyActs), keys: z.array(keyName).max(maxKeysPerChange), user });
+export const keyChange = z.strictObject({
+  act: z.enum(keyActs),
+  keys: z.array(keyName).max(maxKeysPerChange),
+  user,
+  via,
+});
 /** How many minions one token may let in. */
 export const maxTokenUses = 100_000;
 export const keyToken = z.strictObject({
   expiresMs: z.int().min(1).max(yearMs),
   uses: z.int().min(1).max(maxTokenUses).default(1),
   user,
+  via,
 });
 
 export const keyStates = ["accepted", "denied", "pending", "rejected"] as const;

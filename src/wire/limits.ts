@@ -71,6 +71,7 @@ export const limits = {
   userProofMs: 10_000,
   userIdleMs: 60_000,
   userRequestBytes: 2_621_440,
+  userRules: 1000,
   userRequestsPerSecond: 50,
   userRequestBurst: 200,
   /** Each has a line in the audit log. */
@@ -102,5 +103,6 @@ export const limits = {
     publisher: 512 * 1_048_576,
     worker: 256 * 1_048_576,
     controller: 1024 * 1_048_576,
+    api: 512 * 1_048_576,
   },
 } as const;

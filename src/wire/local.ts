@@ -14,8 +14,10 @@ import { parseStrict } from "./loads.ts";
 const jid = z.custom<Jid>((value) => typeof value === "string" && isJid(value), "must be a jid of 20 digits");
 const minionId = z.custom<MinionId>((value) => typeof value === "string" && isMinionId(value), "must be a minion id");
 const millis = z.int().min(0);
+/** The user is an account of the HTTP API, which has proved itself there. */
+const via = z.literal("api").optional();
 
-const targetTypes = [
+export const targetTypes = [
   "glob",
   "list",
   "pcre",
@@ -28,6 +30,23 @@ const targetTypes = [
   "compound",
 ] as const;
 export type TargetType = (typeof targetTypes)[number];
+
+/** What accounts of the HTTP API do that is not a command of the bus. */
+const apiActs = [
+  "login",
+  "logout",
+  "setup",
+  "password",
+  "account.add",
+  "account.change",
+  "account.delete",
+  "token.add",
+  "token.delete",
+  "script.save",
+  "script.delete",
+  "denied",
+] as const;
+export type ApiAct = (typeof apiActs)[number];
 
 const target = {
   tgt: z.string().max(limits.targetBytes),
@@ -60,9 +79,19 @@ const schemas = {
     failKill: z.literal(true).optional(),
     follow: z.literal(true).optional(),
     metadata: z.record(z.string(), z.unknown()).optional(),
+    /** What this user may, as `publisher_acl` writes it, judged on the minions that the job would reach. Left out: everything. */
+    rules: z.array(z.unknown()).max(limits.userRules).optional(),
+    via,
   }),
   /** Ends a job: what waits is skipped, what runs gets the signal (default TERM), then KILL. */
-  "job.kill": z.strictObject({ jid, signal: z.int().min(1).max(64).optional(), user: z.string().max(128) }),
+  "job.kill": z.strictObject({
+    jid,
+    signal: z.int().min(1).max(64).optional(),
+    user: z.string().max(128),
+    /** What runs goes on. */
+    gently: z.literal(true).optional(),
+    via,
+  }),
   /** Live output of these targets, each from the byte it has been shown up to; waits a moment when there is none. */
   "job.output": z.strictObject({ jid, from: z.record(minionId, z.int().min(0)) }),
   /** The job and the states of its targets. */
@@ -81,6 +110,13 @@ const schemas = {
     data: z.record(z.string(), z.unknown()),
   }),
   "master.stats": z.strictObject({}),
+  /** A line for the audit log of what an account did with the HTTP API itself. */
+  "audit.note": z.strictObject({
+    user: z.string().max(128),
+    act: z.enum(apiActs),
+    arg: z.unknown(),
+    outcome: z.string().min(1).max(1024),
+  }),
   "key.list": keyList,
   "key.change": keyChange,
   "key.token": keyToken,
@@ -146,6 +182,7 @@ export interface LocalReplies {
   "minion.pillar": { pillar: Readonly<Record<string, unknown>> };
   "event.fire": Record<string, never>;
   "master.stats": Record<string, unknown>;
+  "audit.note": Record<string, never>;
   "key.list": KeyReplies["key.list"];
   "key.change": KeyReplies["key.change"];
   "key.token": KeyReplies["key.token"];

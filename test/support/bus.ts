@@ -286,7 +286,7 @@ export class Bus implements AsyncDisposable {
   }
 
   /** Pids of the master's processes of one kind. */
-  pidsOf(role: "controller" | "publisher" | "reqserver" | "worker"): number[] {
+  pidsOf(role: "api" | "controller" | "publisher" | "reqserver" | "worker"): number[] {
     return childrenOf(this.master?.pid ?? 0).filter((pid) => commandOf(pid).includes(`master-${role}.js`));
   }
 

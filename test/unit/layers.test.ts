@@ -49,8 +49,10 @@ const mayImport: Record<string, readonly string[]> = {
   swarm: [...base, "modules", "grains", "minion", "config", "log"],
   client: [...base, "event", "job", "transport"],
   cli: [...base, "client", "output", "job", "modules", "runners", "config"],
+  api: [...base, "acl", "client", "config", "job", "log", "modules", "output", "store"],
   bin: [
     ...base,
+    "api",
     "cli",
     "client",
     "config",
@@ -71,6 +73,7 @@ const owner: Record<string, string> = {
   "@photostructure/sqlite": "store",
   commander: "cli",
   croner: "minion",
+  fastify: "api",
   eventemitter3: "event",
   "js-yaml": "config",
   minimatch: "lib",

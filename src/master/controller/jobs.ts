@@ -142,7 +142,7 @@ export class Jobs {
    * Ends a job for good: what waits is skipped, what runs is told to end, now and whenever it comes back.
    * @throws MsaltError `ERR_UNKNOWN_JID`.
    */
-  async kill({ jid, signal = termSignal, user }: LocalLoad<"job.kill">): Promise<LocalReplies["job.kill"]> {
+  async kill({ jid, signal = termSignal, user, gently }: LocalLoad<"job.kill">): Promise<LocalReplies["job.kill"]> {
     await this.#loading;
     // All have ended, and that is being written now.
     if (this.#open.get(jid)?.openCount === 0) await this.#options.committer.commit([]);
@@ -152,9 +152,11 @@ export class Jobs {
       return { skipped: 0, told: [] };
     }
     const at = this.#options.now();
-    const stop = { reason: `killed by ${user}`, ...open.stop, at, signal };
+    const reason = `${gently === true ? "stopped" : "killed"} by ${user}`;
+    const stop = { reason, ...open.stop, at, ...(gently !== true && { signal }) };
     const skipped = this.#open.halt(open, stop);
     await this.#settle(open, { moved: skipped, at, stop });
+    if (gently === true) return { skipped: skipped.length, told: [] };
     const told = [...open.targets.values()].filter(({ state }) => state === "sent" || state === "running");
     return { skipped: skipped.length, told: told.map(({ id }) => id) };
   }

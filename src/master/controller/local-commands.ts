@@ -1,5 +1,6 @@
 import type { PublisherAcl } from "../../acl/publisher-acl.ts";
-import { MsaltError } from "../../errors.ts";
+import { type Rule, compileRules } from "../../acl/rules.ts";
+import { MsaltError, messageOf } from "../../errors.ts";
 import type { JobStore } from "../../store/job-store.ts";
 import type { KeyId, MinionId } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
@@ -10,6 +11,7 @@ import type { Jobs } from "./jobs.ts";
 import type { Keyring } from "./keyring.ts";
 import type { LiveOutput } from "./live-output.ts";
 import type { LocalHandlers } from "./local-server.ts";
+import { publishPermitted } from "./permitted.ts";
 import type { Pillars } from "./pillars.ts";
 import type { Presence } from "./presence.ts";
 
@@ -34,8 +36,21 @@ export interface LocalContext {
 }
 
 const pageBytes = 2 * 1_048_576;
-/** How the user of a request on `local.sock` is known: who can read the secret says a name. */
-const owner = "owner";
+const apiHint = "an administrator of the HTTP API says what this account may";
+
+/** How the user of a request on `local.sock` is known: who can read the secret says a name, or that the HTTP API knows it. */
+function howOf({ via }: { readonly via?: "api" | undefined }): string {
+  return via ?? "owner";
+}
+
+/** @throws MsaltError `ERR_WIRE_INVALID` for a rule that cannot be read: it must not be passed over. */
+function rulesOf(rules: readonly unknown[]): readonly Rule[] {
+  try {
+    return compileRules(rules);
+  } catch (cause) {
+    throw new MsaltError("ERR_WIRE_INVALID", `a rule of this user cannot be read: ${messageOf(cause)}`, {}, { cause });
+  }
+}
 
 /** The operator's commands (DESIGN §5.2). They exist here only; no process with a network socket can call them. */
 export function localHandlers(context: LocalContext): LocalHandlers {
@@ -50,9 +65,13 @@ export function localHandlers(context: LocalContext): LocalHandlers {
     },
     publish: async (load): Promise<LocalReplies["publish"]> => {
       context.checkDisk();
-      return publishAudited(context, load, { how: owner, refusal: () => blacklisted(context.acl, load) });
+      if (load.rules === undefined) {
+        return publishAudited(context, load, { how: howOf(load), refusal: () => blacklisted(context.acl, load) });
+      }
+      const permission = { rules: rulesOf(load.rules), how: howOf(load), hint: apiHint, needsTarget: true } as const;
+      return publishPermitted(context, load, permission);
     },
-    "job.kill": (load) => killAudited(context, load, owner),
+    "job.kill": (load) => killAudited(context, load, howOf(load)),
     "job.output": (load) => context.output.ask(load),
     "job.record": async ({ jid }): Promise<LocalReplies["job.record"]> => {
       // What is only decided is not shown: it may still fail to be written (P8).
@@ -91,8 +110,12 @@ export function localHandlers(context: LocalContext): LocalHandlers {
     },
     "master.stats": async () => ({ pid: process.pid, rss: process.memoryUsage.rss() }),
     "key.list": async () => ({ ...keyring.list(), local: context.ownFingerprint }),
-    "key.change": ({ act, keys, user = "" }) => {
-      const told = { user, how: owner, act: `key.${act}` } as const;
+    "audit.note": async ({ user, act, arg, outcome }) => {
+      await context.audit.record({ user, how: howOf({ via: "api" }), act, arg, outcome });
+      return {};
+    },
+    "key.change": ({ act, keys, user = "", via }) => {
+      const told = { user, how: howOf({ via }), act: `key.${act}` } as const;
       const minions = keys.map(({ id }) => id);
       return audited(context.audit, { ...told, minions, arg: keys.map(({ fingerprint }) => fingerprint) }, async () => {
         const results = keyring[act](keys);
@@ -106,9 +129,9 @@ export function localHandlers(context: LocalContext): LocalHandlers {
         return { results };
       });
     },
-    "key.token": async ({ expiresMs, uses, user = "" }) => {
+    "key.token": async ({ expiresMs, uses, user = "", via }) => {
       if (expiresMs <= 0) throw new MsaltError("ERR_USAGE", "a token must expire later than now");
-      const act = { user, how: owner, act: "token", arg: { expires_ms: expiresMs, uses } } as const;
+      const act = { user, how: howOf({ via }), act: "token", arg: { expires_ms: expiresMs, uses } } as const;
       return audited(context.audit, act, async () => keyring.token(expiresMs, uses));
     },
   });

@@ -1,11 +1,8 @@
 /** What users that `publisher_acl` names may ask: to publish what it allows, and about their own jobs. */
-import { callsOf } from "../../acl/call.ts";
 import type { PublisherAcl } from "../../acl/publisher-acl.ts";
-import { type Refusal, refusalOf } from "../../acl/rules.ts";
 import { MsaltError } from "../../errors.ts";
-import type { Job } from "../../job/types.ts";
 import type { JobLine } from "../../store/job-store.ts";
-import type { Jid, MinionId } from "../../wire/ids.ts";
+import type { Jid } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
 import {
   type LocalCommand,
@@ -14,9 +11,10 @@ import {
   isLocalCommand,
   parseLocalLoad,
 } from "../../wire/local.ts";
-import { blacklisted, killAudited, publishAudited } from "./audited.ts";
+import { killAudited } from "./audited.ts";
 import type { LocalContext } from "./local-commands.ts";
 import type { LocalHandlers } from "./local-server.ts";
+import { publishPermitted } from "./permitted.ts";
 import type { User } from "./user-proof.ts";
 
 type UserCommand = "publish" | "target.resolve" | "job.record" | "job.returns" | "job.kill" | "job.list";
@@ -25,7 +23,6 @@ type UserHandlers = {
 };
 
 const hint = "publisher_acl in the master's configuration says who may what";
-const fewMinions = 5;
 const scannedJobs = 1000;
 
 /** @throws MsaltError `ERR_NOT_ALLOWED` for a user whom no rule names, or whom the blacklist does. */
@@ -54,14 +51,10 @@ export function userCommands(
   const mine: UserHandlers = {
     publish: async (given, user) => {
       context.checkDisk();
-      const { calls, arg } = callsOf(given);
-      const load = { ...given, arg, user: user.name };
-      const refusal = ({ minions }: Job): MsaltError | undefined => {
-        const covers = (tgt: string): MinionId[] => jobs.resolve({ tgt, tgtType: "compound" }, minions).minions;
-        const refused = refusalOf(acl.rulesOf(user.name), calls, minions, covers);
-        return blacklisted(acl, load) ?? (refused === undefined ? undefined : notAllowed(user, refused));
-      };
-      return publishAudited(context, load, { how: `uid ${user.uid}`, refusal });
+      // Rules of the HTTP API, and that it speaks, are for those to say who hold the master's secret.
+      const { rules: _rules, via: _via, ...load } = given;
+      const permission = { rules: acl.rulesOf(user.name), how: `uid ${user.uid}`, hint };
+      return publishPermitted(context, { ...load, user: user.name }, permission);
     },
     "target.resolve": (load) => handlers["target.resolve"](load) as Promise<LocalReplies["target.resolve"]>,
     "job.record": async (load, user) => {
@@ -74,7 +67,8 @@ export function userCommands(
     },
     "job.kill": async (load, user) => {
       await own(load.jid, user, "job.kill");
-      return killAudited(context, { ...load, user: user.name }, `uid ${user.uid}`);
+      const { via: _via, ...asked } = load;
+      return killAudited(context, { ...asked, user: user.name }, `uid ${user.uid}`);
     },
     "job.list": async ({ before, limit }, { name }) => {
       const found: JobLine[] = [];
@@ -110,11 +104,4 @@ export function userCommands(
 
 function isUserCommand(mine: UserHandlers, cmd: LocalCommand): cmd is UserCommand {
   return Object.hasOwn(mine, cmd);
-}
-
-function notAllowed({ name }: User, { fun, minions }: Refusal): MsaltError {
-  const few = minions.slice(0, fewMinions).join(", ");
-  const more = minions.length > fewMinions ? ` and ${minions.length - fewMinions} more` : "";
-  const where = minions.length === 0 ? "" : ` on ${few}${more}`;
-  return new MsaltError("ERR_NOT_ALLOWED", `user ${name} is not allowed to run ${fun}${where}`, { hint });
 }

@@ -32,6 +32,7 @@ describe("the manual pages", () => {
       "msalt-cp.1",
       "msalt-master.8",
       "msalt-minion.8",
+      "msalt-api.8",
       "msalt-swarm.1",
     ]);
   });

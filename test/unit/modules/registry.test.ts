@@ -41,6 +41,7 @@ describe("builtins", () => {
       "cmd.run_stderr",
       "cmd.run_stdout",
       "cmd.script",
+      "cmd.script_source",
       "cmd.shell",
       ...changes("cp", "get_dir get_file push recv"),
       ...changes("cron", "rm rm_env rm_job rm_special set_env set_job set_special"),
