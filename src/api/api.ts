@@ -1,6 +1,7 @@
 /** Starts and stops the HTTP API. */
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { createSecureContext } from "node:tls";
 import type { MasterConfig } from "../config/master.ts";
 import { MsaltError, messageOf } from "../errors.ts";
 import { steadyClock } from "../lib/steady-clock.ts";
@@ -105,9 +106,11 @@ export async function startApi(config: MasterConfig, log: Log, version: string):
 function tlsOf({ tlsCert, tlsKey }: MasterConfig["api"]): TlsFiles | undefined {
   if (tlsCert === undefined || tlsKey === undefined) return undefined;
   try {
-    return { cert: readFileSync(tlsCert), key: readFileSync(tlsKey) };
+    const files = { cert: readFileSync(tlsCert), key: readFileSync(tlsKey) };
+    createSecureContext(files);
+    return files;
   } catch (cause) {
-    const text = `api: the TLS certificate or its key cannot be read: ${messageOf(cause)}`;
+    const text = `api: the TLS certificate or its key cannot be used: ${messageOf(cause)}`;
     throw new MsaltError("ERR_CONFIG_INVALID", text, {}, { cause });
   }
 }

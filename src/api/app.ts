@@ -1,4 +1,6 @@
 /** The HTTP server: every route is one of the table, and none of them is reached but through the gate. */
+import type { IncomingMessage, Server } from "node:http";
+import type { Socket } from "node:net";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { MsaltError } from "../errors.ts";
 import type { Log } from "../log/log.ts";
@@ -15,6 +17,7 @@ const bodyBytes = 65_536;
 const headersMs = 10_000;
 const requestMs = 30_000;
 const connections = 1000;
+const idleConnections = 500;
 
 const headers: Readonly<Record<string, string>> = {
   "cache-control": "no-store",
@@ -43,15 +46,12 @@ export function buildApp(context: ApiContext, routes: readonly AnyRoute[], tls?:
     http: { headersTimeout: headersMs, connectionsCheckingInterval: 2000 },
     exposeHeadRoutes: false,
     clientErrorHandler: (failure, socket) => {
-      if (!socket.writable) return;
-      const status = (failure as { code?: string }).code === "HPE_HEADER_OVERFLOW" ? 431 : 400;
-      const body = jsonLine({ error: { code: "ERR_REQUEST_INVALID", message: "this is no HTTP request" } });
-      socket.end(
-        `HTTP/1.1 ${status} Bad Request\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-      );
+      const { code = "" } = failure as { code?: string };
+      if (socket.writable) socket.end(notHttp[code] ?? answerOf("400 Bad Request", "this is no HTTP request"));
     },
   });
   app.server.maxConnections = connections;
+  boundIdle(app.server);
   app.removeContentTypeParser("text/plain");
   const answerFailure = failureHandler(log);
   app.setErrorHandler((failure, request, reply) => answerFailure(failure, request, reply));
@@ -63,6 +63,30 @@ export function buildApp(context: ApiContext, routes: readonly AnyRoute[], tls?:
   app.addHook("onResponse", async (request, reply) => metrics.answered(request.method, reply.statusCode));
   for (const each of routes) addRoute(app, context, each);
   return app;
+}
+
+function answerOf(status: string, message: string): string {
+  const body = jsonLine({ error: { code: "ERR_REQUEST_INVALID", message } });
+  const lines = ["connection: close", "content-type: application/json", `content-length: ${body.length}`];
+  return [`HTTP/1.1 ${status}`, ...lines, "", body].join("\r\n");
+}
+
+/** What never became a request. */
+const notHttp: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: answerOf("431 Request Header Fields Too Large", "the headers are too large"),
+  ERR_HTTP_REQUEST_TIMEOUT: answerOf("408 Request Timeout", "the request took too long"),
+};
+
+/** Of connections that have asked for nothing yet, the oldest gives way: whoever has something to ask is let in. */
+function boundIdle(server: Server): void {
+  const idle = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    idle.add(socket);
+    socket.once("close", () => idle.delete(socket));
+    const [oldest] = idle;
+    if (idle.size > idleConnections) oldest?.destroy();
+  });
+  server.on("request", ({ socket }: IncomingMessage) => void idle.delete(socket));
 }
 
 const refusals = new WeakMap<ApiContext, Rates>();

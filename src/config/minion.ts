@@ -17,6 +17,8 @@ const fingerprint = z
     "must be the whole fingerprint that msalt-key -F shows: 64 lower-case hex digits, with or without colons",
   );
 
+const jobsMessage = "must be a whole number, 1 to 64";
+
 /** Keys of `etc/msalt/minion`, spelt as Salt spells them. docs/configuration.md says what each means. */
 export const minionFile = z.strictObject({
   /** Checked like a written one: not every host name will do. */
@@ -30,6 +32,7 @@ export const minionFile = z.strictObject({
   acceptance_wait_time: wait.default(10),
   shutdown_timeout: wait.default(30),
   allowed_functions: z.array(text, "must be a list of functions, such as test.*").optional(),
+  max_jobs: z.int(jobsMessage).min(1, jobsMessage).max(64, jobsMessage).default(64),
   grains: z.record(z.string(), z.unknown(), "must be a map of grains").default({}),
   mine_functions: z
     .union(
@@ -67,6 +70,7 @@ export function minionConfig(
     acceptanceWaitMs: file.acceptance_wait_time * 1000,
     shutdownTimeoutMs: file.shutdown_timeout * 1000,
     allowedFunctions: file.allowed_functions,
+    maxJobs: file.max_jobs,
     grains: file.grains,
     schedule: file.schedule,
     /** From the file `grains` beside the configuration; `grainsFile` is where it is. */

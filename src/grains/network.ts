@@ -19,6 +19,7 @@ export function networkGrains(files: SystemFiles, interfaces: Interfaces): Recor
     files.line(`sys/class/net/${name}/address`) || (interfaces[name]?.[0]?.mac ?? "00:00:00:00:00:00");
   return {
     ipv4: all("IPv4"),
+    usable_ipv4: all("IPv4").filter(isUsable),
     ipv6: all("IPv6"),
     ip_interfaces: byName((name) => addresses(name)),
     ip4_interfaces: byName((name) => addresses(name, "IPv4")),
@@ -28,6 +29,12 @@ export function networkGrains(files: SystemFiles, interfaces: Interfaces): Recor
     ip6_gw: gateway6(files.text("proc/net/ipv6_route")),
     dns: resolver(files.text("etc/resolv.conf")),
   };
+}
+
+/** Others can reach this machine there: not loopback, link-local, multicast, reserved, or no address at all. */
+function isUsable(address: string): boolean {
+  const [first = 0, second = 0] = address.split(".").map(Number);
+  return first !== 0 && first !== 127 && first < 224 && !(first === 169 && second === 254);
 }
 
 const gatewayFlag = 0x2;

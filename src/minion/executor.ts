@@ -22,8 +22,6 @@ import type { Ledger, LedgerResult } from "./ledger.ts";
 const startReportMs = 200;
 const ledgerRetryMs = 2000;
 const dayMs = 86_400_000;
-/** At most so many functions with effects run at once; the others wait their turn. */
-const maxRunning = 64;
 
 export interface ExecutorOptions {
   readonly id: MinionId;
@@ -34,6 +32,8 @@ export interface ExecutorOptions {
   readonly commands: CommandRunner;
   readonly functions: ReadonlyMap<string, AnyFunction>;
   readonly allowed: readonly string[] | undefined;
+  /** So many functions with effects run at once; the others wait their turn. */
+  readonly maxJobs: number;
   readonly log: Log;
   /** The minion's side of what functions may touch, without what belongs to one job. */
   readonly host: Omit<Host, "job" | "functions" | "signal" | "command" | "running" | "signalJob">;
@@ -216,7 +216,7 @@ export class Executor {
     const { jid } = order;
     const counts = callsOf(order).some(({ fun: each }) => this.#options.functions.get(each)?.effects === "some");
     const queued = counts && !callsOf(order).every(({ fun: each }) => each.startsWith("saltutil."));
-    if (queued && this.#busy >= maxRunning) await new Promise<void>((go) => this.#queue.push(go));
+    if (queued && this.#busy >= this.#options.maxJobs) await new Promise<void>((go) => this.#queue.push(go));
     if (queued) this.#busy += 1;
     if (!(await this.#begin(order, counts, abort.signal))) {
       if (queued) this.#release();

@@ -8,6 +8,7 @@ import { zmqVersion } from "../transport/channel.ts";
 import { decode, resultScan } from "../wire/codec.ts";
 import { checkGrains } from "./check-grains.ts";
 import type { Link } from "./link.ts";
+import { lastingUuid } from "./lasting-uuid.ts";
 import { patiently } from "./session.ts";
 
 type Facts = Readonly<Record<string, unknown>>;
@@ -28,6 +29,7 @@ export class OwnFacts {
   #grains: Facts = {};
   #pillar: Facts = {};
   #custom: Facts;
+  #uuid: string | undefined;
 
   constructor(options: OwnFactsOptions) {
     this.#options = options;
@@ -87,11 +89,13 @@ export class OwnFacts {
   }
 
   async #gather(custom: Facts): Promise<Facts> {
-    const { config, version, machine } = this.#options;
+    const { config, version, machine, log } = this.#options;
     if (machine !== undefined) return { ...machine, ...custom, id: config.id };
     const master = config.masters[0] ?? "";
     const zmqversion = await zmqVersion();
-    return gatherGrains({ id: config.id, master, version, custom: { zmqversion, ...custom } });
+    this.#uuid ??= lastingUuid(`${config.dataDir}/uuid`, log);
+    const own = { zmqversion, minion_uuid: this.#uuid };
+    return gatherGrains({ id: config.id, master, version, custom: { ...own, ...custom } });
   }
 }
 

@@ -119,6 +119,7 @@ class Minion {
       commands,
       functions: options.emulation?.functions ?? this.#modules.functions,
       allowed: config.allowedFunctions,
+      maxJobs: config.maxJobs,
       log,
       host: {
         id: config.id,

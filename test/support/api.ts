@@ -18,7 +18,7 @@ export interface Told {
 type Headers = Readonly<Record<string, string>>;
 
 export class ApiClient {
-  readonly port: number;
+  port: number;
   headers: Headers;
 
   constructor(port: number, headers: Headers = {}) {

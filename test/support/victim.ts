@@ -73,6 +73,7 @@ clock.set(given.now);
 const ledger = await Ledger.open(join(folder, "ledger"), { now: () => clock.now(), fs });
 opened = true;
 const executor = new Executor({
+  maxJobs: 64,
   id: "m1" as MinionId,
   ownSignKey: hex(given.ownSign),
   verifier: () => new Verifier(hex(given.masterSign)),

@@ -63,6 +63,8 @@ describe("gatherGrains on this machine", async () => {
     ];
     expect(grains["ipv4"]).toEqual(of("IPv4").toSorted());
     expect(grains["ipv6"]).toEqual(of("IPv6").toSorted());
+    const usable = addresses.filter(({ family, internal }) => family === "IPv4" && !internal);
+    expect(grains["usable_ipv4"]).toEqual([...new Set(usable.map(({ address }) => address))].toSorted());
     expect(grains["ip4_interfaces"]).toMatchObject({ lo: ["127.0.0.1"] });
     expect(grains["hwaddr_interfaces"]).toMatchObject({ lo: "00:00:00:00:00:00" });
   });

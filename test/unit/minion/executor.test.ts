@@ -20,6 +20,7 @@ const stranger = host("master", "stranger", "master");
 const now = 1_795_000_000_000;
 const jid = "20261121023504473347";
 const other = "20261121023504473348";
+const third = "20261121023504473349";
 
 const run = (change: Record<string, unknown> = {}): Record<string, unknown> => ({
   order: "run",
@@ -55,7 +56,7 @@ let logged: string[];
 let release: () => void;
 let printed: (of: Jid) => string;
 
-async function start(options: { allowed?: readonly string[] } = {}): Promise<void> {
+async function start(options: { allowed?: readonly string[]; maxJobs?: number } = {}): Promise<void> {
   clock = new MasterClock(() => 0);
   clock.set(now);
   ledger = await Ledger.open(join(folder.path, "ledger"), { now: () => clock.now() });
@@ -114,6 +115,7 @@ async function start(options: { allowed?: readonly string[] } = {}): Promise<voi
     commands,
     functions: new Map<string, AnyFunction>([count, wait, read, through, shell].map((each) => [each.name, each])),
     allowed: options.allowed,
+    maxJobs: options.maxJobs ?? 64,
     log: { debug: note, info: note, warn: note, error: note },
     host: fakeHost({ grains: {}, config: {} }),
     onStart: () => undefined,
@@ -281,6 +283,21 @@ describe("the executor", () => {
     const result = await ledger.result(jid as Jid);
     expect(result).toMatchObject({ state: "timed_out", success: false, kill: { signal: "SIGTERM", survivors: [] } });
     expect(ended).toEqual([jid]);
+  });
+
+  it("runs one after the other where only one may run, and meanwhile what changes nothing", async () => {
+    await ledger.close();
+    await start({ maxJobs: 1 });
+    const waits = encode(run({ fun: "count.wait" }));
+    const next = encode(run({ jid: other }));
+    const reads = encode(run({ jid: third, fun: "count.read" }));
+    for (const order of [waits, next, reads]) executor.take(order, sign(order));
+    await expect.poll(() => ran.toSorted()).toEqual([jid, third]);
+    expect(executor.jids()).toEqual([jid]);
+    release();
+    await idle();
+    expect(ran.at(-1)).toBe(other);
+    expect(ran).toHaveLength(3);
   });
 
   it("hands on how much of its output is wanted, from the start or later", async () => {
