@@ -58,6 +58,7 @@ const masterFences = {
 };
 const units = [
   { names: ["msalt-master.service"], user: "msalt", wanted: masterFences },
+  { names: ["msalt-api.service"], user: "msalt", wanted: masterFences },
   { names: ["msalt-minion.service", "msalt-minion-unprivileged.conf"], user: "msalt-minion", wanted: fences },
 ];
 
@@ -97,7 +98,7 @@ describe("the systemd units", () => {
       expect(one(found, "ReadWritePaths")).toBe(at(master.pkiDir));
       expect(text("msalt.tmpfiles")).toContain(`\nd ${at(master.pkiDir)} 0700 msalt msalt -\n`);
       const minion = loadMinionConfig({ rootDir: empty, env: {}, overrides: { id: "m1" } });
-      const own = service(...(units[1]?.names ?? []));
+      const own = service(...(units[2]?.names ?? []));
       expect(`/var/lib/${one(own, "StateDirectory")}`).toBe(at(minion.dataDir));
       expect(one(own, "ReadWritePaths")).toBe(at(minion.pkiDir));
     } finally {
