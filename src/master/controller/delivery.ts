@@ -25,6 +25,8 @@ export interface DeliveryOptions {
 
 export class Delivery {
   readonly #options: DeliveryOptions;
+  /** Whose turn in a batch is being written: until it is, nothing is handed to them (DESIGN §6). */
+  readonly #held = new WeakMap<OpenJob, Set<MinionId>>();
   /** The last job whose order a `sync` in several answers has handed out. */
   readonly #synced = new Map<MinionId, Jid>();
 
@@ -54,6 +56,15 @@ export class Delivery {
     if (more && last !== undefined) this.#synced.set(id, last);
     else this.#synced.delete(id);
     return { jobs, more, time: now() };
+  }
+
+  /** The turn of these targets has come, and is not written yet. */
+  hold(open: OpenJob, ids: readonly MinionId[]): void {
+    this.#held.set(open, new Set([...(this.#held.get(open) ?? []), ...ids]));
+  }
+
+  release(open: OpenJob, ids: readonly MinionId[]): void {
+    for (const id of ids) this.#held.get(open)?.delete(id);
   }
 
   /** What a minion should ask for: never sent to it, sent a while ago without any sign of a start (PUB may lose), or a kill. */
@@ -103,6 +114,7 @@ export class Delivery {
   *#ordersOf(id: MinionId): Iterable<{ open: OpenJob; order: Uint8Array }> {
     const { orders, openOf, now } = this.#options;
     for (const open of openOf(id)) {
+      if (this.#held.get(open)?.has(id) === true) continue;
       const target = open.targets.get(id);
       const order = target === undefined ? undefined : orders.of(open, target, now());
       if (order !== undefined) yield { open, order };

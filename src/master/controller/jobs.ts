@@ -402,8 +402,12 @@ export class Jobs {
       if (!this.#open.isCurrent(open)) return;
       const { rows, send } = this.#plan(open, this.#options.now());
       if (rows.length === 0) return;
+      this.delivery.hold(open, send);
       this.#options.committer.commit(rowsOf(jid, rows)).then(
-        () => this.delivery.publish(open, send),
+        () => {
+          this.delivery.release(open, send);
+          return this.delivery.publish(open, send);
+        },
         (failure: unknown) => this.#warn(failure),
       );
     });

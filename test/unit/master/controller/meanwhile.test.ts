@@ -1,4 +1,4 @@
-/** What comes while the end of a job is being written. */
+/** What comes while something of a job is being written. */
 import { describe, expect, it } from "vitest";
 import type { MinionId } from "../../../../src/wire/ids.ts";
 import { Rig } from "./jobs-kit.ts";
@@ -17,6 +17,22 @@ function during<T>(rig: Rig, work: () => Promise<T>): Promise<T> {
     };
   });
 }
+
+describe("a turn in a batch", () => {
+  it("is on record before a minion that asks for orders is given the job", async () => {
+    await using rig = await Rig.open(2);
+    const [first, second] = rig.ids as [MinionId, MinionId];
+    const { jid } = await rig.publish({ parallel: 1 });
+    await rig.returns(jid, first);
+    rig.takeSent();
+    const asked = during(rig, async () => rig.jobs.delivery.sync(second, rig.keyOf(second)).jobs);
+    await rig.settled();
+    expect(await asked).toEqual([]);
+    await rig.settled();
+    expect(rig.takeSent()).toEqual([second]);
+    expect(rig.jobs.delivery.sync(second, rig.keyOf(second)).jobs).toHaveLength(1);
+  });
+});
 
 describe("the end of a job", () => {
   it("I10: is announced when it is written, not when it is decided; the numbers of its events go on", async () => {
