@@ -1,9 +1,11 @@
 /** Things made wrong on purpose: each must be found, and by the invariant that is there for it. */
 import { EventBus } from "../../src/event/bus.ts";
 import { OpenJob } from "../../src/job/open-job.ts";
+import { Committer } from "../../src/master/controller/committer.ts";
 import { Delivery } from "../../src/master/controller/delivery.ts";
 import { Fronts } from "../../src/master/controller/fronts.ts";
 import { Jobs } from "../../src/master/controller/jobs.ts";
+import { Orders } from "../../src/master/controller/orders.ts";
 import { Presence } from "../../src/master/controller/presence.ts";
 import { Verifier } from "../../src/crypto/primitives.ts";
 import { Ledger } from "../../src/minion/ledger.ts";
@@ -67,6 +69,41 @@ export const bugs: readonly Bug[] = [
             const target = this.targets.get(id);
             if (event.is !== "started" || target?.retcode === undefined) return original.call(this, id, event);
             return { ...target, state: "running" };
+          },
+      ),
+  },
+  {
+    name: "the failure budget is not looked at",
+    found: /^budget/,
+    plant: () => patch(OpenJob, "spent", () => () => undefined),
+  },
+  {
+    name: "a stop is not heeded",
+    found: /^stop/,
+    plant: () =>
+      patch(
+        Orders,
+        "of",
+        (original) =>
+          function of(this: Orders, { job }, target, now) {
+            return original.call(this, { job, stop: undefined } as OpenJob, target, now);
+          },
+      ),
+  },
+  {
+    name: "a batch goes on before that is written",
+    found: /^batch/,
+    plant: () =>
+      patch(
+        Committer,
+        "commit",
+        (original) =>
+          async function commit(this: Committer, writes, when, before) {
+            const isTurn =
+              writes.length > 0 && writes.every((each) => each.kind === "target" && each.target.state === "sent");
+            const written = original.call(this, writes, when, before);
+            if (isTurn) void written.catch(nothing);
+            else await written;
           },
       ),
   },

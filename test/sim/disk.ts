@@ -8,6 +8,7 @@ const path = (name: string): string => (name.endsWith(".new") ? `${there}.new` :
 /** The disk of one minion: what it holds outlives the minion. Each operation takes a while, so a crash comes between any two. */
 export class MinionDisk {
   #disk = new FakeDisk();
+  #backup: Buffer | undefined;
   readonly #clock: Clock;
   readonly #random: () => number;
   full = false;
@@ -55,6 +56,17 @@ export class MinionDisk {
     const at = Math.floor(this.#random() * bytes.length);
     bytes[at] = (bytes[at] ?? 0) ^ (1 << Math.floor(this.#random() * 8));
     this.#disk = FakeDisk.holding(there, bytes);
+    return true;
+  }
+
+  /** Somebody makes a backup, or brings it back. */
+  backUp(): void {
+    if (this.#disk.names.has(there)) this.#backup = Buffer.from(this.#disk.bytes(there));
+  }
+
+  restore(): boolean {
+    if (this.#backup === undefined) return false;
+    this.#disk = FakeDisk.holding(there, this.#backup);
     return true;
   }
 

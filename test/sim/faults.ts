@@ -24,6 +24,7 @@ export class Faults {
     if (roll < 3) return this.#cut();
     if (roll < 5) return this.crash();
     if (roll < 6) return this.#stop();
+    if (roll < 6.5) return this.#world.pick(this.#world.minions).disk.backUp();
     if (roll < 8.5) return this.#killOne();
     if (roll < 9) return this.#killAll();
     if (roll < 10) return this.#badRecord();
@@ -74,7 +75,9 @@ export class Faults {
     const minion = world.pick(world.minions);
     if (minion.process === undefined) return;
     world.crashMinion(minion);
-    if (world.random() < 0.15) await this.#flip(minion);
+    const roll = world.random();
+    if (roll < 0.15) await this.#flip(minion);
+    else if (roll < 0.25) await this.#goBack(minion);
     this.#for(world.between(50, 20_000), `${minion.id} is off`, () => void this.#start(minion));
   }
 
@@ -91,15 +94,33 @@ export class Faults {
     world.startMinion(minion);
   }
 
-  async #flip({ id, disk }: SimMinion): Promise<void> {
-    const { watch, note } = this.#world;
+  /** Yesterday's ledger: noticed by its number of records, if that is below the one that the master has written down (W9). */
+  async #goBack(minion: SimMinion): Promise<void> {
+    const { records, note } = this.#world;
+    const { id, disk } = minion;
+    if (!disk.restore()) return;
+    note(`the ledger of ${id} goes back`);
+    const opened = await Ledger.open("/ledger", { now: () => 0, fs: disk.copy() });
+    await opened.close();
+    if (opened.count < (records.minions.get(id)?.ledgerCount ?? 0)) return;
+    this.#excuse(minion);
+  }
+
+  #excuse({ id }: SimMinion): void {
+    const { watch } = this.#world;
+    for (const name of watch.executions.keys()) if (name.endsWith(`/${id}`)) watch.excused.add(name);
+  }
+
+  async #flip(minion: SimMinion): Promise<void> {
+    const { id, disk } = minion;
+    const { note } = this.#world;
     if (!disk.flip()) return;
     note(`a bit of the ledger of ${id} flips`);
     const opened = await Ledger.open("/ledger", { now: () => 0, fs: disk.copy() }).catch(() => undefined);
     await opened?.close();
     // In the last frame it looks like a write that a crash cut off, and what stood there is gone.
     if (opened === undefined || opened.warnings.length === 0) return;
-    for (const name of watch.executions.keys()) if (name.endsWith(`/${id}`)) watch.excused.add(name);
+    this.#excuse(minion);
   }
 
   #stop(): void {

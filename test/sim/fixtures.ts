@@ -1,5 +1,15 @@
 /** Keys and configurations of one master and its minions, made once: each history gets a copy of the master's folder. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadMasterConfig, loadMinionConfig } from "../../src/config/load.ts";
@@ -51,6 +61,7 @@ export class Fixtures {
 
   /** A master's folder as on its first day, with these keys accepted. */
   reset(minions: readonly Enrolled[]): void {
+    this.#closeLeft();
     rmSync(this.root, { recursive: true, force: true });
     mkdirSync(this.root, { mode: 0o700 });
     cpSync(join(this.dir, "master"), this.config.pkiDir, { recursive: true });
@@ -61,6 +72,22 @@ export class Fixtures {
   }
 
   dispose(): void {
+    this.#closeLeft();
     rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** What simulated processes had open when they were killed. */
+  #closeLeft(): void {
+    for (const descriptor of readdirSync("/proc/self/fd")) {
+      if (targetOf(descriptor).startsWith(`${this.root}/`)) closeSync(Number(descriptor));
+    }
+  }
+}
+
+function targetOf(descriptor: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`);
+  } catch {
+    return "";
   }
 }

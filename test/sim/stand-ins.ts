@@ -7,7 +7,8 @@ import type { JobStore } from "../../src/store/job-store.ts";
 import type { ChannelOptions } from "../../src/transport/channel.ts";
 import type { KeyRecord } from "../../src/wire/key-record.ts";
 import type { Process } from "./clock.ts";
-import { type Network, Proxy, Publisher, Router, Socket, portOf } from "./network.ts";
+import { type Network, portOf } from "./network.ts";
+import { Proxy, Publisher, Router, Socket } from "./sockets.ts";
 
 export interface Host {
   readonly network: Network;

@@ -25,6 +25,8 @@ export class JobRecords {
   outcome: () => { verdict: Verdict; ms: number } = () => ({ verdict: "written", ms: 0 });
   /** Sees each write before it is made. */
   onWrite: (write: Write, before: Target | undefined) => void = () => undefined;
+  /** All of a commit is written. */
+  onCommitted: (batch: readonly Write[]) => void = () => undefined;
   /** Plants a fault: it answers before anything is written. */
   isHasty = false;
   /** Plants a fault: it gives no results. */
@@ -86,6 +88,7 @@ export class JobRecords {
       this.onWrite(write, write.kind === "target" ? this.target(write.jid, write.target.id) : undefined);
       this.#write(write);
     }
+    this.onCommitted(batch);
   }
 
   #write(write: Write): void {

@@ -27,6 +27,7 @@ const follows: Readonly<Record<TargetState, readonly TargetState[]>> = {
   timed_out: [],
   killed: [],
 };
+const failures: readonly TargetState[] = ["failed", "timed_out", "killed", "lost", "expired"];
 const ordered: ReadonlySet<string> = new Set(["hello", "grains", "heartbeat", "event"]);
 /** An answer of the controller is announced within this. */
 const announceMs = 2000;
@@ -93,10 +94,25 @@ export class Watch {
     const from = before?.state ?? "waiting";
     const same = from === target.state && target.conflicts !== before?.conflicts;
     if (!same && !follows[from].includes(target.state)) this.fail(`I4: ${name} goes from ${from} to ${target.state}`);
+    if (target.state === "sent" && from === "waiting" && this.#records.jobs.get(jid)?.stop !== undefined)
+      this.fail(`stop: ${name} is to begin after the stop`);
     const isNew = target.retcode !== undefined && before?.retcode === undefined;
     if (!isNew) return;
     this.resultAt.set(name, this.#clock.now);
     if (!isTerminal(from) && this.isHeard()) this.#unannounced.set(name, this.#clock.now);
+  }
+
+  /** All of one commit is written. */
+  written(jids: ReadonlySet<Jid>): void {
+    for (const jid of jids) {
+      const { job, targets, ended, stop } = this.#records.jobs.get(jid) ?? {};
+      const { failCount, failRate = 0 } = job?.options ?? {};
+      if (job === undefined || failCount === undefined || failCount < 0 || stop !== undefined) continue;
+      const bad = [...(targets?.values() ?? [])].filter(({ state, late }) => late !== true && failures.includes(state));
+      const allowed = Math.max(failCount, Math.floor(failRate * job.minions.length));
+      if (ended === undefined && bad.length > allowed)
+        this.fail(`budget: ${bad.length} of ${jid} have failed, ${allowed} may, and it goes on`);
+    }
   }
 
   #ended(jid: Jid): void {
@@ -189,10 +205,16 @@ export class Watch {
 
   #handedOut(keyId: KeyId, order: Uint8Array): void {
     const id = this.idOf.get(keyId);
-    const { jid } = parseOrder(order);
+    const { jid, order: kind } = parseOrder(order);
     if (this.deleted.has(keyId)) this.fail(`I7: ${jid} is handed to the deleted key of ${id}`);
-    if (id === undefined || this.#records.jobs.get(jid)?.job.minions.includes(id) !== true)
-      this.fail(`I8: ${jid} is handed to ${id}, for which it is not`);
+    const { job, stop } = this.#records.jobs.get(jid) ?? {};
+    if (id === undefined || job?.minions.includes(id) !== true)
+      return this.fail(`I8: ${jid} is handed to ${id}, for which it is not`);
+    if (kind !== "run") return;
+    if (stop !== undefined) this.fail(`stop: ${jid} is handed to ${id} after its stop`);
+    const state = this.#records.target(jid, id)?.state ?? "waiting";
+    if (job.options.parallel !== undefined && state === "waiting")
+      this.fail(`batch: ${jid} is handed to ${id}, which is not on record`);
   }
 
   #acknowledged({ keyId, load }: MinionCall): void {

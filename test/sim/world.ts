@@ -85,6 +85,8 @@ export class World implements Host {
       if (write.kind === "target") this.note(`${write.jid} ${write.target.id} ${write.target.state}`);
       this.watch.write(write, before);
     };
+    this.records.onCommitted = (batch) =>
+      this.watch.written(new Set(batch.flatMap((write) => (write.kind === "target" ? [write.jid] : []))));
     this.clock.onUncaught = (process, failure) => this.watch.fail(`${process.name} ended by ${String(failure)}`);
     onExecution = (id, jid) => {
       this.note(`${id} runs ${jid}`);
