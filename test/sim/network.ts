@@ -127,7 +127,9 @@ export class Network {
     const what = isLossy ? this.disturb(from.process, to.process) : "pass";
     if (what === "lose") return;
     const least = isRemote(server.endpoint) ? 0.2 : 0.05;
-    const arrival = this.clock.now + least + this.random() * least + this.slowness(from.process, to.process);
+    // What a tool is told is held against the record of that moment.
+    const more = server.endpoint.endsWith("local.sock") ? 0 : this.slowness(from.process, to.process);
+    const arrival = this.clock.now + least + this.random() * least + more;
     const at = what === "overtake" ? arrival : Math.max(arrival, busyUntil[direction]);
     if (what !== "overtake") busyUntil[direction] = at;
     const copies = what === "double" ? [at, at + this.random() * 2000] : [at];
