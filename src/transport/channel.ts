@@ -41,6 +41,8 @@ export interface ChannelOptions {
 }
 
 let zmq: typeof Zmq | undefined;
+/** Older ones let strangers write into their memory (CVE-2019-13132, CVE-2020-15166). */
+const oldestZmq = "4.3.3";
 
 /** Loads zeromq once. Every `open…` function awaits it. */
 async function load(): Promise<typeof Zmq> {
@@ -48,6 +50,9 @@ async function load(): Promise<typeof Zmq> {
   const loaded = await import("zeromq");
   if (!loaded.capability.curve) {
     throw new MsaltError("ERR_INTERNAL", `libzmq ${loaded.version} was built without CURVE, which msalt needs`);
+  }
+  if (loaded.version.localeCompare(oldestZmq, "en", { numeric: true }) < 0) {
+    throw new MsaltError("ERR_INTERNAL", `libzmq ${loaded.version} is too old: msalt needs ${oldestZmq} or newer`);
   }
   // Must come before the first socket; the default of 1023 sockets fails without an error.
   if (zmq === undefined) loaded.context.maxSockets = 60_000;
