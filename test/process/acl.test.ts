@@ -117,7 +117,11 @@ describe.skipIf(!hasUsers)("users that publisher_acl names", () => {
     ["a minion behind a target by grain", ["-G", "id:db*", "cmd.run", "echo x"], "on db1"],
     ["one function of several", ["web1", "test.ping,cmd.run", ",", "id"], "is not allowed to run cmd.run"],
     ["what the blacklist names", ["web1", "cmd.shell", "echo x"], "publisher_acl_blacklist forbids cmd.shell"],
-  ])("may not run %s", async (_case, words, text) => {
+    ["what is left when the others are taken away", ["-C", "not web*", "cmd.run", "echo x"], "on db1"],
+    ["one minion of a list", ["-L", "web1,db1", "cmd.run", "echo x"], "on db1"],
+    ["a range with one minion too many", ["-E", "(web|db)1", "cmd.run", "echo x"], "on db1"],
+    ["a function inside of a batch", ["-b", "1", "web*", "test.version"], "is not allowed to run test.version"],
+  ])("AZ-12, AZ-13: may not run %s", async (_case, words, text) => {
     const { code, stdout, stderr } = await as(ann, "msalt", ...words);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toContain(text);
@@ -264,7 +268,7 @@ describe.skipIf(!hasUsers)("the audit log", () => {
       outcome: "accepted",
     });
     const denied = by(ann.name, "publish").filter(({ outcome }) => String(outcome).startsWith("denied: "));
-    expect(denied.length).toBe(9);
+    expect(denied.length).toBe(13);
     expect(by(bob.name, "denied").map(({ fun }) => fun)).toEqual([
       "key.list",
       "key.list",

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { chmodSync, lstatSync, readdirSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -131,6 +131,40 @@ describe("what users get wrong", () => {
       });
     },
   );
+
+  it("LF-09: hostile names of files and processes on a minion are shown as text, and run nothing", async () => {
+    const folder = join(bus.root, "names");
+    mkdirSync(folder);
+    const names = [
+      "a\u001b[2Jb",
+      "new\nline",
+      "-rf",
+      "x; touch pwned",
+      "$(touch pwned)",
+      "`touch pwned`",
+      "\u202eevil",
+      "\u009b31m",
+    ];
+    for (const name of names) writeFileSync(join(folder, name), "");
+    const process = spawn("bash", ["-c", "exec -a $'sleep\\e[2J$(touch pwned)' sleep 60"], {
+      cwd: folder,
+      stdio: "ignore",
+    });
+    try {
+      for (const out of ["nested", "json", "txt", "yaml"]) {
+        const found = await bus.msalt("m1", "file.find", folder, `--out=${out}`);
+        expect(found.stdout).toContain("x; touch pwned");
+        expect([out, screenControls.test(found.stdout)]).toEqual([out, false]);
+        const running = await bus.msalt("m1", "status.procs", `--out=${out}`);
+        expect(running.stdout).toContain("$(touch pwned)");
+        expect([out, screenControls.test(running.stdout)]).toEqual([out, false]);
+      }
+    } finally {
+      process.kill("SIGKILL");
+    }
+    expect(readdirSync(folder).toSorted()).toEqual(names.toSorted());
+    expect(existsSync("pwned")).toBe(false);
+  });
 
   const hostile = String.raw`printf 'a\033[31mred\033]52;c;aGk=\007\rover\010\302\2332J\342\200\256evil\177\n'`;
   it("CL-01: control sequences of a minion never reach the screen, in the answer or later", async () => {

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Bus } from "../support/bus.ts";
+import { Bus, until } from "../support/bus.ts";
+import { FaultyPath } from "../support/faulty-path.ts";
 
 let bus: Bus;
 let srv: string;
@@ -22,6 +23,37 @@ const one = async (...words: string[]): Promise<unknown> => {
 };
 
 describe("cp", () => {
+  it("FA-07: a file that comes over a link that breaks again and again is whole and equal, or not there", async () => {
+    const big = randomBytes(30_000_000);
+    writeFileSync(join(srv, "broken"), big);
+    await using path = await FaultyPath.to(bus.ports["ret_port"] ?? 0);
+    const direct = bus.ports;
+    bus.ports = { ...direct, ret_port: path.port };
+    await bus.startMinion("far1");
+    bus.ports = direct;
+    mkdirSync(out("far1"), { recursive: true });
+    const place = out("far1", "big");
+    let tries = 0;
+    for (let done = false; !done && tries < 10; tries += 1) {
+      let over = false;
+      const asking = bus.msalt("-t", "60", "far1", "cp.get_file", "salt://broken", place, "--out=json");
+      void asking.then(() => (over = true));
+      // Fewer breaks each time, so that it comes through in the end.
+      for (let cut = 3 - tries; cut > 0; cut -= 1) {
+        if (over) break;
+        const before = path.passed;
+        await until("bytes have passed", () => path.passed > before + 2_000_000 || over, 60_000);
+        path.cut();
+      }
+      const { code } = await asking;
+      done = code === 0;
+      expect(existsSync(place)).toBe(done);
+    }
+    expect(readFileSync(place).equals(big)).toBe(true);
+    await bus.minion("far1").stop();
+    await bus.key("-y", "-d", "far1");
+  }, 150_000);
+
   it("brings files and folders whole, with their mode, and says what is not there", async () => {
     const big = randomBytes(3_000_000);
     writeFileSync(join(srv, "app/big"), big);

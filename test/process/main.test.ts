@@ -38,7 +38,13 @@ describe("the main job, on a master and two minions", () => {
     expect(listed.stdout).toContain("m1:\n    True");
   });
 
-  it("says that nothing matched, with exit 2", async () => {
+  it("CL-04: says that nothing matched, with exit 2, in every form", async () => {
+    for (const more of [["-b", "2"], ["--out=json"], ["--out=json", "--static"], ["--out=jsonl"], ["--follow"]]) {
+      const none = await bus.msalt(...more, "nosuch[1]*", "test.ping");
+      const empty = more.includes("--static") && none.stdout !== "" ? (JSON.parse(none.stdout) as unknown) : {};
+      expect([more, none.code, empty, none.stdout.replaceAll(/[{}\s]/g, "")]).toEqual([more, 2, {}, ""]);
+      expect(none.stderr).toContain("No minions matched");
+    }
     const { code, stdout, stderr } = await bus.msalt("nosuch*", "test.ping");
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toContain("No minions matched the target.");

@@ -59,7 +59,7 @@ export class Proc {
   }
 
   /** Resolves when its output holds `text`. */
-  async says(text: string | RegExp, timeoutMs = 20_000): Promise<void> {
+  async says(text: string | RegExp, timeoutMs = 45_000): Promise<void> {
     const said = (): boolean => {
       const all = this.stdout + this.stderr;
       return typeof text === "string" ? all.includes(text) : text.test(all);

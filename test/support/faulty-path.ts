@@ -15,6 +15,12 @@ export class FaultyPath implements AsyncDisposable {
   /** For connections made from now on; counted from 0 since it was set. */
   faults: Faults = () => undefined;
   connections = 0;
+  /** Bytes in all, either way. */
+  passed = 0;
+  /** Set before the first connection: all that is said is kept. */
+  records = false;
+  /** All that was said, by connection and way: `0 up`. */
+  readonly heard = new Map<string, Buffer[]>();
   readonly #to: number;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -71,17 +77,22 @@ export class FaultyPath implements AsyncDisposable {
         for (const each of both) each.destroy();
       });
     }
-    void this.#relay(client, server, "up", this.faults(number, "up"));
-    void this.#relay(server, client, "down", this.faults(number, "down"));
+    void this.#relay(client, server, "up", number);
+    void this.#relay(server, client, "down", number);
   }
 
-  async #relay(from: Socket, to: Socket, way: Way, fault: Fault | undefined): Promise<void> {
+  async #relay(from: Socket, to: Socket, way: Way, number: number): Promise<void> {
+    let fault = this.faults(number, way);
     let passed = 0;
+    const heard: Buffer[] = [];
+    if (this.records) this.heard.set(`${number} ${way}`, heard);
     try {
       for await (const data of from as AsyncIterable<Buffer>) {
+        if (this.records) heard.push(data);
         while (this.#clogged.has(way)) await new Promise<void>((resolve) => this.#waiting.push(resolve));
         const at = fault !== undefined && "at" in fault ? fault.at - passed : Infinity;
         passed += data.length;
+        this.passed += data.length;
         if (at <= data.length) {
           await write(to, data.subarray(0, Math.max(0, at)));
           if (fault?.is === "reset") return (from.resetAndDestroy(), to.resetAndDestroy(), undefined);

@@ -1,3 +1,5 @@
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import nacl from "tweetnacl";
 import { describe, expect, it } from "vitest";
 import {
@@ -58,7 +60,7 @@ function addGroupOrder(signature: Uint8Array): Uint8Array {
 }
 
 describe("against tweetnacl", () => {
-  it.each(Array.from({ length: 20 }, (_, n) => n))("signs and verifies the same bytes, case %i", (n) => {
+  it.each(Array.from({ length: 20 }, (_, n) => n))("EN-14: signs and verifies the same bytes, case %i", (n) => {
     const { sign } = fixedKeys(`oracle ${n}`);
     const message = bytes("x".repeat(n * 7));
     const pair = nacl.sign.keyPair.fromSeed(sign);
@@ -72,7 +74,7 @@ describe("against tweetnacl", () => {
     expect(verifier.verify(message, flip(signature, n))).toBe(false);
   });
 
-  it.each(Array.from({ length: 20 }, (_, n) => n))("agrees on box keys and boxes, case %i", (n) => {
+  it.each(Array.from({ length: 20 }, (_, n) => n))("EN-14: agrees on box keys and boxes, case %i", (n) => {
     const a = fixedKeys(`a ${n}`).box;
     const b = fixedKeys(`b ${n}`).box;
     const key = sharedKey(a, x25519Public(b));
@@ -88,7 +90,7 @@ describe("against tweetnacl", () => {
 });
 
 describe("Verifier", () => {
-  it.each(smallOrder)("refuses the small-order key %s, under which anything could verify", (key) => {
+  it.each(smallOrder)("EN-14: refuses the small-order key %s, under which anything could verify", (key) => {
     expect(() => new Verifier(hex(key))).toThrow(code("ERR_WIRE_INVALID"));
   });
 
@@ -99,7 +101,7 @@ describe("Verifier", () => {
     expect(() => new Verifier(new Uint8Array(length).fill(9))).toThrow(code("ERR_WIRE_INVALID"));
   });
 
-  it("refuses S + L, which tweetnacl takes", () => {
+  it("EN-14: refuses S + L, which tweetnacl takes", () => {
     const { sign } = fixedKeys("malleable");
     const message = bytes("order");
     const signer = new Signer(sign);
@@ -118,7 +120,7 @@ describe("Verifier", () => {
 });
 
 describe("sharedKey", () => {
-  it.each(lowOrderX25519)("refuses the low-order key %s", (key) => {
+  it.each(lowOrderX25519)("EN-14: refuses the low-order key %s", (key) => {
     expect(isUsableX25519(hex(key))).toBe(false);
     expect(() => sharedKey(fixedKeys("x").box, hex(key))).toThrow(code("ERR_WIRE_INVALID"));
   });
@@ -160,5 +162,20 @@ describe("equalBytes", () => {
     [[], [], true],
   ])("%j and %j: %s", (a, b, equal) => {
     expect(equalBytes(Uint8Array.from(a), Uint8Array.from(b))).toBe(equal);
+  });
+});
+
+describe("comparisons", () => {
+  it("EN-14: of what nobody must guess take the same time for every guess", () => {
+    const src = join(import.meta.dirname, "../../../src");
+    const guarded =
+      /\b\w*(?:secret|proof|hmac|mac|signature|publishKey|topic)\b(?:\.toString\([^)]*\))? ?(?:[!=]==? (?!undefined|"string")|\.equals\()/gi;
+    const found = readdirSync(src, { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts"))
+      .flatMap((file) =>
+        [...readFileSync(join(src, file), "utf8").matchAll(guarded)].map(([what]) => `${file}: ${what}`),
+      );
+    expect(found).toEqual([]);
+    expect("if (proof === given)").toMatch(guarded);
   });
 });

@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -39,6 +48,31 @@ describe("archive.tar", () => {
     expect(await value("archive.tar", "xf", file, "sub/d.log", `dest=${out}`)).toEqual([]);
     expect(readFileSync(join(out, "sub/d.log"), "utf8")).toBe("third\n");
     expect(existsSync(join(out, "a.txt"))).toBe(false);
+  });
+
+  it("FA-08: unpacks nothing beside or above its folder, whatever an archive names", async () => {
+    const evil = join(box, "evil");
+    writeFileSync(evil, "evil");
+    const out = join(dir, "out");
+    const names: Record<string, string> = { above: "../evil", absolute: `${dir}/evil`, winding: "x/../../evil" };
+    for (const [what, name] of Object.entries(names)) {
+      mkdirSync(out);
+      const file = join(dir, `${what}.tar`);
+      oracle("tar", "cPf", file, "-C", box, "--transform", `s,^evil$,${name},`, "evil");
+      expect(oracle("tar", "tPf", file).trim()).toBe(name);
+      await value("archive.tar", "xf", file, `dest=${out}`);
+      expect([what, existsSync(join(dir, "evil"))]).toEqual([what, false]);
+      rmSync(out, { recursive: true });
+    }
+    // A link that leads out, and a file below it.
+    mkdirSync(out);
+    mkdirSync(join(dir, "outside"));
+    const file = join(dir, "link.tar");
+    symlinkSync("../outside", join(box, "way"));
+    oracle("tar", "cf", file, "-C", box, "way");
+    oracle("tar", "rf", file, "-C", box, "--transform", "s,^evil$,way/evil,", "evil");
+    await value("archive.tar", "xf", file, `dest=${out}`);
+    expect(readdirSync(join(dir, "outside"))).toEqual([]);
   });
 
   it("takes globs from cwd, and no hidden files by `*`", async () => {
