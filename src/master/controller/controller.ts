@@ -217,7 +217,11 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     ownFingerprint: formatFingerprint(fingerprintOf(masterRecord.sign)),
     accepted,
     committed: () => committer.commit([]).catch(() => undefined),
-    keysSettled: async () => void (await Promise.all(pending)),
+    keysSettled: async (act) => {
+      await Promise.all(pending);
+      // Also when there was nothing to do: a controller before this one may have died before all had heard of it.
+      if (act !== "accept") await fronts.settled();
+    },
     checkDisk: () => {
       if (!hasRoom(limits.diskRefuseJobs)) {
         throw new MsaltError(

@@ -15,6 +15,8 @@ interface Front {
   readonly role: FrontRole;
   /** It has said hello since this controller started. */
   known: boolean;
+  /** Number of the message with all keys that it was sent. */
+  whole: number | undefined;
 }
 
 type Answer = Extract<ToFront, { is: "replies" }>["replies"][number] & { readonly front: Front };
@@ -41,6 +43,8 @@ export class Fronts {
   #early: (readonly Uint8Array[])[] = [];
   readonly #acks = new Map<number, { missing: Set<string>; done: () => void }>();
   readonly #replies = new Gather<Answer>(0, (answers) => this.#reply(answers));
+  #wasNamed = (): void => undefined;
+  readonly #named = new Promise<void>((resolve) => (this.#wasNamed = resolve));
   #count = 0;
 
   private constructor(options: FrontsOptions, channel: Channel) {
@@ -62,9 +66,10 @@ export class Fronts {
 
   /** The front processes that live now; all others have ended and are not believed any more. */
   setLiving(living: readonly { readonly epoch: string; readonly role: string }[]): void {
+    this.#wasNamed();
     const next = new Map<string, Front>();
     for (const { epoch, role } of living) {
-      next.set(epoch, this.#fronts.get(epoch) ?? { epoch, role: role as FrontRole, known: false });
+      next.set(epoch, this.#fronts.get(epoch) ?? { epoch, role: role as FrontRole, known: false, whole: undefined });
     }
     const gone = [...this.#fronts.values()].some(({ role, epoch }) => role === "publisher" && !next.has(epoch));
     this.#fronts = next;
@@ -86,10 +91,16 @@ export class Fronts {
       return;
     }
     const message = parseFromFront(frame);
-    if (message.is === "ack") return this.#acked(message.n, front.epoch);
+    if (message.is === "ack") {
+      // The whole list holds every change before it.
+      const held = message.n === front.whole ? [...this.#acks.keys()].filter((n) => n < message.n) : [];
+      for (const n of [...held, message.n]) this.#acked(n, front.epoch);
+      return;
+    }
     if (message.is === "hello") {
       front.known = true;
-      this.#send(front, { is: "keys", n: (this.#count += 1), full: true, add: this.#options.allKeys(), remove: [] });
+      front.whole = this.#count += 1;
+      this.#send(front, { is: "keys", n: front.whole, full: true, add: this.#options.allKeys(), remove: [] });
       if (front.role === "publisher") this.#options.onPublisher((each) => this.#send(front, each));
       return;
     }
@@ -113,16 +124,29 @@ export class Fronts {
 
   /** Tells every front process of changed keys; resolves when all that live have applied them. */
   async updateKeys(change: Pick<KeyUpdate, "add" | "remove">): Promise<void> {
-    const n = (this.#count += 1);
     const known = [...this.#fronts.values()].filter((front) => front.known);
-    if (known.length === 0) return;
+    return this.#spread(change, known, change.remove.length > 0);
+  }
+
+  /**
+   * Resolves when no front process that lives has older keys than these, also those that have not come back to a controller that
+   * has just started. One that is silent is killed.
+   */
+  async settled(): Promise<void> {
+    await this.#named;
+    return this.#spread({ add: [], remove: [] }, [...this.#fronts.values()], true);
+  }
+
+  async #spread(change: Pick<KeyUpdate, "add" | "remove">, fronts: readonly Front[], orKill: boolean): Promise<void> {
+    const n = (this.#count += 1);
+    if (fronts.length === 0) return;
     await new Promise<void>((done) => {
-      const missing = new Set(known.map(({ epoch }) => epoch));
+      const missing = new Set(fronts.map(({ epoch }) => epoch));
       this.#acks.set(n, { missing, done });
-      for (const front of known) this.#send(front, { is: "keys", n, full: false, ...change });
+      for (const front of fronts) if (front.known) this.#send(front, { is: "keys", n, full: false, ...change });
       setTimeout(() => {
         // One that has not heard of a new key yet does no harm, and may be busy with a crowd that connects.
-        if (change.remove.length === 0) for (const epoch of missing) this.#acked(n, epoch);
+        if (!orKill) for (const epoch of missing) this.#acked(n, epoch);
         // Killed, it acknowledges nothing but believes nothing either: it counts as having answered.
         for (const epoch of missing) {
           this.#options.kill(epoch);

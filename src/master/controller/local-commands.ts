@@ -3,6 +3,7 @@ import { type Rule, compileRules } from "../../acl/rules.ts";
 import { MsaltError, messageOf } from "../../errors.ts";
 import type { JobStore } from "../../store/job-store.ts";
 import type { KeyId, MinionId } from "../../wire/ids.ts";
+import type { KeyAct } from "../../wire/keys.ts";
 import { limits } from "../../wire/limits.ts";
 import type { LocalReplies } from "../../wire/local.ts";
 import type { AuditLog } from "./audit.ts";
@@ -26,7 +27,7 @@ export interface LocalContext {
   readonly fire: (tag: string, data: Record<string, unknown>) => void;
   readonly accepted: () => ReadonlyMap<MinionId, KeyId>;
   /** Resolves when every front process has applied the key changes made so far. */
-  readonly keysSettled: () => Promise<void>;
+  readonly keysSettled: (act: KeyAct) => Promise<void>;
   /** Resolves when all that was decided so far is written; rejects when it could not be. */
   readonly committed: () => Promise<void>;
   /** @throws MsaltError `ERR_DISK_FULL` when no new job may be accepted. */
@@ -119,7 +120,7 @@ export function localHandlers(context: LocalContext): LocalHandlers {
       const minions = keys.map(({ id }) => id);
       return audited(context.audit, { ...told, minions, arg: keys.map(({ fingerprint }) => fingerprint) }, async () => {
         const results = keyring[act](keys);
-        await context.keysSettled();
+        await context.keysSettled(act);
         const bad = results.flatMap((result) => (result.ok ? [] : [result]));
         const [first] = bad;
         if (first !== undefined) {
