@@ -62,6 +62,26 @@ describe("a hostile minion and what belongs to others", () => {
     await stillServing(bus);
   });
 
+  it("HS-15: a minion that changes its box and curve keys goes on; its old ones, and a successor that it did not sign, are refused", async () => {
+    const port = bus.ports["enroll_port"] ?? 0;
+    const old = await rawMinion(bus, "turned");
+    const next = new RawMinion("turned", { sign: old.sign });
+    expect(await next.enrol(port, { record: next.record(2) })).toBe(2);
+    next.connect(bus.ports);
+    await next.online();
+    expect((await next.ask({ cmd: "sync" }))?.ok).toBeDefined();
+    expect(await old.ask({ cmd: "sync" }, 1000)).toBeUndefined();
+    expect(await new RawMinion("turned").enrol(port, { record: new RawMinion("turned").record(3) })).not.toBe(2);
+    await old.enrol(port);
+    old.connect(bus.ports);
+    expect(await old.ask({ cmd: "sync" }, 1000)).toBeUndefined();
+    const jid = await bus.submit("turned", "test.ping");
+    expect((await next.ask(next.result(jid, "by the new key")))?.ok).toMatchObject({ stored: true });
+    for (const each of [old, next]) each[Symbol.dispose]();
+    await bus.key("-y", "-d", "turned");
+    await stillServing(bus);
+  });
+
   it("AZ-04: what a minion sends up the publish port changes nothing", async () => {
     await using second = {
       raw: await rawMinion(bus, "noisy"),

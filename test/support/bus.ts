@@ -105,7 +105,6 @@ export interface BusOptions {
   readonly autoAccept?: boolean;
   /** Where the master listens (default: 127.0.0.1). */
   readonly address?: string;
-  /** Words before the command of every minion. */
   readonly minionBefore?: readonly string[];
   /** Parent of the bus's folders, such as a small file system. */
   readonly dir?: string;

@@ -203,7 +203,7 @@ describe("savePin", () => {
   const master = host("master", "master", "master");
   const rotated = makeKeyRecord("master", "master", { ...fixedKeys("rotated"), sign: master.keys.sign }, 2);
 
-  it("pins, gives it back, and follows a rotation", () => {
+  it("HS-15: pins, gives it back, and follows a rotation", () => {
     using temp = tempFolder();
     expect(loadPin(temp.path)).toBeUndefined();
     savePin(temp.path, master.record);

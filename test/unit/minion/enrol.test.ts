@@ -195,7 +195,7 @@ describe("enrol", () => {
     expect(verifyEnrolRequest(request).provedWith(tokenKey("s3cret-token"))).toBe(true);
   });
 
-  it("W10: follows a rotation of the master's keys forward only", async () => {
+  it("HS-15: follows a rotation of the master's keys forward only", async () => {
     savePin(temp.path, rotated(2).record);
     expect((await run([says("accepted"), says("accepted", rotated(3))]))?.number).toBe(3);
     expect(loadPin(temp.path)?.number).toBe(3);

@@ -185,7 +185,7 @@ describe("enrol", () => {
     expect(bench.listed()).toEqual([]);
   });
 
-  it("W10: follows a rotation of an accepted minion forward only", () => {
+  it("HS-15: follows a rotation of an accepted minion forward only", () => {
     bench.ask(m1);
     bench.ring.accept([name(m1)]);
     expect(bench.ask(m1, { record: rotated(m1, 3) })).toBe("accepted");
@@ -210,7 +210,7 @@ describe("enrol", () => {
     expect(bench.ring.byKeyId(m1.keyId)?.record.number).toBe(1);
   });
 
-  it("W10: keeps a rejected key rejected through a rotation", () => {
+  it("HS-15: keeps a rejected key rejected through a rotation", () => {
     bench.ask(m1);
     bench.ring.reject([name(m1)]);
     expect(bench.ask(m1, { record: rotated(m1, 2) })).toBe("rejected");
