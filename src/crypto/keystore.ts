@@ -32,6 +32,7 @@ export function ensureOwnKeys(dir: string, role: Role, id: string): KeyRecord {
   ensureFolder(dir);
   finishRotation(dir, role);
   const paths = [...secretKinds.map((kind) => secretPath(dir, role, kind)), recordPath(dir, role)];
+  dropHalfMade(creatingPath(dir, role), paths);
   const missing = paths.filter((path) => !exists(path));
   if (missing.length === paths.length) return createKeys(dir, role, id);
   const [first] = missing;
@@ -109,15 +110,27 @@ export function loadOwnRecord(dir: string, role: Role): KeyRecord {
 function createKeys(dir: string, role: Role, id: string): KeyRecord {
   const keys = generateKeys();
   const record = makeKeyRecord(role, id, keys, 1);
+  writeKeyFile(creatingPath(dir, role), "creating", [], { mode: publicMode, replace: true });
   for (const kind of secretKinds) {
     writeKeyFile(secretPath(dir, role, kind), `${kind}-secret`, [toBase64(keys[kind])], { mode: secretMode });
   }
   writeKeyFile(recordPath(dir, role), "key-record", [toBase64(encodeKeyRecord(record))], { mode: publicMode });
+  removeKeyFile(creatingPath(dir, role));
+  syncFolder(dir);
   return record;
+}
+
+/** Of a first start that was cut off: nobody has heard of these keys before the last of them was there. */
+function dropHalfMade(marker: string, paths: readonly string[]): void {
+  if (!exists(marker)) return;
+  if (!paths.every(exists)) paths.forEach(removeKeyFile);
+  removeKeyFile(marker);
 }
 
 const secretPath = (dir: string, role: Role, kind: SecretKind): string => join(dir, `${role}.${kind}`);
 const recordPath = (dir: string, role: Role): string => join(dir, `${role}.pub`);
+/** Stands while the keys are made, and until all of them are on disk. */
+const creatingPath = (dir: string, role: Role): string => join(dir, `${role}.creating`);
 
 function newIdentityHint(dir: string, role: Role): string {
   const files = [...secretKinds, "pub"].map((kind) => `${role}.${kind}`).join(", ");

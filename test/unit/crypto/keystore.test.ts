@@ -191,6 +191,25 @@ describe("ensureOwnKeys", () => {
     expect(modeOf(dir)).toBe(0o700);
   });
 
+  it.each([0, 1, 2, 3])("starts over after a first start that a crash cut off behind %i files", (made) => {
+    using temp = tempFolder();
+    const before = ensureOwnKeys(temp.path, "minion", "web1");
+    for (const name of files.slice(made)) unlinkSync(join(temp.path, name));
+    writeFileSync(join(temp.path, "minion.creating"), "");
+    const after = ensureOwnKeys(temp.path, "minion", "web1");
+    expect(after.sign).not.toEqual(before.sign);
+    expect(ensureOwnKeys(temp.path, "minion", "web1").sign).toEqual(after.sign);
+    expect(readdirSync(temp.path).toSorted()).toEqual(files.toSorted());
+  });
+
+  it("keeps the keys of a first start that a crash cut off behind the last file", () => {
+    using temp = tempFolder();
+    const before = ensureOwnKeys(temp.path, "minion", "web1");
+    writeFileSync(join(temp.path, "minion.creating"), "");
+    expect(ensureOwnKeys(temp.path, "minion", "web1").sign).toEqual(before.sign);
+    expect(readdirSync(temp.path).toSorted()).toEqual(files.toSorted());
+  });
+
   it("starts over after a crash that left only drafts", () => {
     using temp = tempFolder();
     writeFileSync(join(temp.path, ".minion.sign.new"), "half a ke");
