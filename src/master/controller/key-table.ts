@@ -99,14 +99,15 @@ export class KeyTable {
   }
 
   delete(key: Key, now: number): void {
-    this.forget(key);
     this.#deleted.set(key.keyId, now);
     try {
+      // First, so that a crash in between does not let `auto_accept` bring it back.
       this.book.rememberDeleted(key.keyId, now);
     } catch (failure) {
       // A full disk must not keep a key in use.
       this.#warn(`cannot remember that the key of ${key.id} was deleted: ${messageOf(failure)}`);
     }
+    this.forget(key);
   }
 
   /** When this key was deleted, ms since 1970; undefined when it was not, or is known again. */
