@@ -28,6 +28,7 @@ export interface CommandLimits {
 
 /** The rest of a result: field names, what modules add to the text. */
 const roomBytes = 65_536;
+const drainSlices = 10;
 const defaults: CommandLimits = { maxOutputBytes: limits.resultBytes - roomBytes, killAfterMs: 2000, drainMs: 1000 };
 
 interface Exit {
@@ -90,7 +91,7 @@ export class CommandRunner {
     const stdout = collect(out, log, this.#limits.maxOutputBytes - errBytes, grown);
     const stderr = collect(err, log, errBytes, grown);
     const { exit, timedOut, ending } = await this.#await(started, spec.timeoutMs, jid, signal);
-    await Promise.race([Promise.all([stdout.ended, stderr.ended]), delay(this.#limits.drainMs)]);
+    await drained(Promise.all([stdout.ended, stderr.ended]), this.#limits.drainMs);
     const [printed, errors] = [stdout.finish(), stderr.finish()];
     return {
       pid: started.pid,
@@ -190,6 +191,14 @@ export class CommandRunner {
       waitMs: Math.max(before?.waitMs ?? 0, waitMs),
       survivors: [...(before?.survivors ?? []), ...survivors].slice(0, 100),
     });
+  }
+}
+
+/** In slices: when this process has stood still, a timer is over before what was printed meanwhile has been read. */
+async function drained(ended: Promise<unknown>, ms: number): Promise<void> {
+  const over = ended.then(() => true);
+  for (let n = 0; n < drainSlices; n += 1) {
+    if (await Promise.race([over, delay(ms / drainSlices, false)])) return;
   }
 }
 

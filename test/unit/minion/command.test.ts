@@ -51,6 +51,23 @@ async function until(what: () => boolean): Promise<void> {
 }
 
 describe("CommandRunner.run", () => {
+  it("keeps what is printed while this process stands still, just after the command has ended", async () => {
+    const drainMs = 500;
+    const runner = new CommandRunner({ drainMs });
+    const [go, still, printed] = ["go", "still", "printed"].map((name) => join(folder, name));
+    const late = `(until [ -e ${still} ]; do sleep 0.01; done; echo late; touch ${printed})`;
+    const running = run(sh(`until [ -e ${go} ]; do sleep 0.01; done; ${late} & echo now`), runner);
+    await until(() => runner.pids(jid).length > 0);
+    writeFileSync(`${go}`, "");
+    await until(() => runner.pids(jid).length === 0);
+    writeFileSync(`${still}`, "");
+    const since = performance.now();
+    const nothing = new Int32Array(new SharedArrayBuffer(4));
+    while (!existsSync(`${printed}`) || performance.now() - since < 2 * drainMs) Atomics.wait(nothing, 0, 0, 10);
+    expect((await running).stdout).toBe("now\nlate\n");
+    runner.close();
+  });
+
   it.each<[string, CommandSpec, object]>([
     [
       "keeps the two streams apart",
