@@ -2,6 +2,7 @@
  * The child's end of the master's supervision: answers the supervisor's pings, stops when told to, and ends at once when
  * the supervisor is gone, so that no front process outlives its master.
  */
+import { writeSync } from "node:fs";
 import { type ErrorCode, MsaltError } from "../errors.ts";
 
 /** What the supervisor says to a child. `fronts`: the front processes that live now, for the controller only. */
@@ -67,6 +68,14 @@ export async function runChild(start: (settings: ChildSettings) => Promise<Runni
   // The supervisor alone decides when to stop: a terminal's Ctrl-C reaches the whole group.
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => undefined);
   process.on("disconnect", leave);
+  // The ordinary end would wait for the thread that the request proxy holds, for ever, with its ports still bound.
+  process.on("uncaughtException", (failure) => {
+    try {
+      writeSync(process.stderr.fd, `${failure.stack ?? failure.message}\n`);
+    } finally {
+      leave();
+    }
+  });
   // The supervisor may have died while this process was still loading: then nobody emits that event any more.
   if (!process.connected) leave();
   let fronts: ToChild | undefined;
@@ -92,7 +101,7 @@ function leave(): void {
   process.kill(process.pid, "SIGKILL");
 }
 
-/** Says one thing to the supervisor; silent when it is gone. */
+/** Says one thing to the supervisor; silent when it is gone, also when it goes at this very moment. */
 export function tell(message: FromChild): void {
-  if (process.connected) process.send?.(message);
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }

@@ -122,7 +122,7 @@ export class Supervisor {
 
   /** Starts the process of a slot; resolves when it is ready. */
   async #spawn(slot: Slot): Promise<void> {
-    const { scripts, settings, log } = this.#options;
+    const { scripts, settings } = this.#options;
     slot.epoch = randomBytes(16).toString("hex");
     slot.ready = false;
     slot.startedAt = performance.now();
@@ -169,8 +169,7 @@ export class Supervisor {
           fatal ?? new MsaltError("ERR_INTERNAL", `master process ${slot.role} ended before it was ready: ${how}`),
         );
         if (!this.#stopping && (slot.ready || this.#watch !== undefined)) {
-          log.warn(`master process ${slot.role} ended, starting it again`, { how });
-          this.#restart(slot);
+          this.#restart(slot, how);
         }
       };
       spawned.once("exit", (code, signal) => ended(signal === null ? `exit status ${code}` : signal));
@@ -186,10 +185,13 @@ export class Supervisor {
     return port === undefined ? ports : { ...ports, api: { ...(api as object), port } };
   }
 
-  #restart(slot: Slot): void {
+  #restart(slot: Slot, how: string): void {
     this.#tellFronts();
-    slot.quickDeaths = performance.now() - slot.startedAt >= stableMs ? 0 : slot.quickDeaths + 1;
+    // On a busy machine one may take longer than that only to find out that it cannot start.
+    const wasStable = slot.ready && performance.now() - slot.startedAt >= stableMs;
+    slot.quickDeaths = wasStable ? 0 : slot.quickDeaths + 1;
     const delay = slot.quickDeaths === 0 ? 0 : Math.min(10_000, 100 * 2 ** slot.quickDeaths);
+    this.#options.log.warn(`master process ${slot.role} ended, starting it again`, { how, inMs: delay });
     setTimeout(() => {
       // A failed start ends in the exit handler of the new child, which comes back here.
       if (!this.#stopping) this.#spawn(slot).catch(() => undefined);
