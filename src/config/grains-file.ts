@@ -1,6 +1,7 @@
 import { open, rename } from "node:fs/promises";
 import { dump } from "js-yaml";
 import { MsaltError, messageOf } from "../errors.ts";
+import { failpoint } from "../lib/failpoint.ts";
 import { maxBytes, parseYaml } from "./yaml.ts";
 
 /**
@@ -13,10 +14,12 @@ export async function saveGrains(file: string, grains: Readonly<Record<string, u
   const handle = await open(draft, "w", 0o600);
   try {
     await handle.writeFile(text);
+    failpoint("grains.sync");
     await handle.sync();
   } finally {
     await handle.close();
   }
+  failpoint("grains.rename");
   await rename(draft, file);
 }
 

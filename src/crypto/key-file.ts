@@ -25,6 +25,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { MsaltError, messageOf } from "../errors.ts";
+import { failpoint } from "../lib/failpoint.ts";
 import { sha256 } from "./primitives.ts";
 
 const maxFileBytes = 4096;
@@ -107,10 +108,12 @@ export function writeKeyFile(
       // The umask can only have taken bits away.
       fchmodSync(fd, options.mode);
       writeSync(fd, formatLine(kind, words));
+      failpoint("key.sync");
       fsyncSync(fd);
     } finally {
       closeSync(fd);
     }
+    failpoint("key.rename");
     if (options.replace === true) renameSync(draft, path);
     else linkSync(draft, path);
     rmSync(draft, { force: true });
@@ -131,6 +134,7 @@ export function moveKeyFile(from: string, to: string): void {
   if (exists(to))
     throw keyFileError(to, "exists already, and key files are never overwritten", "look at it, and move it away");
   try {
+    failpoint("key.move");
     renameSync(from, to);
   } catch (cause) {
     throw keyFileError(from, `cannot be moved: ${messageOf(cause)}`, "check the owner of its folder", cause);
@@ -139,6 +143,7 @@ export function moveKeyFile(from: string, to: string): void {
 
 export function removeKeyFile(path: string): void {
   try {
+    failpoint("key.remove");
     unlinkSync(path);
   } catch (cause) {
     if ((cause as { code?: string }).code !== "ENOENT") {
@@ -155,6 +160,7 @@ export function listKeyFiles(folder: string): string[] {
 }
 
 export function syncFolder(path: string): void {
+  failpoint("key.folder");
   const fd = openSync(path, constants.O_RDONLY);
   try {
     fsyncSync(fd);

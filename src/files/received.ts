@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { MsaltError } from "../errors.ts";
+import { failpoint } from "../lib/failpoint.ts";
 
 export interface Part {
   readonly path: string;
@@ -38,6 +39,7 @@ export async function receivePart(dir: string, id: string, part: Part, maxBytes:
   try {
     await handle.write(data, 0, data.length, offset);
     if (offset + data.length < total) return;
+    failpoint("push.sync");
     await handle.datasync();
   } finally {
     await handle.close();
@@ -49,5 +51,6 @@ export async function receivePart(dir: string, id: string, part: Part, maxBytes:
     await rm(temporary, { force: true });
     throw new MsaltError("ERR_NOT_ALLOWED", "the file changed while it was sent");
   }
+  failpoint("push.rename");
   await rename(temporary, place);
 }

@@ -4,6 +4,7 @@
  */
 import { writeSync } from "node:fs";
 import { type ErrorCode, MsaltError } from "../errors.ts";
+import { failpoint } from "./failpoint.ts";
 
 /** What the supervisor says to a child. `fronts`: the front processes that live now, for the controller only. */
 export type ToChild =
@@ -81,11 +82,13 @@ export async function runChild(start: (settings: ChildSettings) => Promise<Runni
   let fronts: ToChild | undefined;
   let running: Running | undefined;
   process.on("message", (message: ToChild) => {
+    failpoint("child.ping");
     if ("ping" in message) tell({ pong: message.ping });
     else if ("stop" in message) void Promise.resolve(running?.close()).finally(leave);
     else if (running === undefined) fronts = message;
     else running.onFronts?.(message.fronts);
   });
+  failpoint("child.start");
   try {
     running = await start(JSON.parse(text) as ChildSettings);
   } catch (failure) {

@@ -1,6 +1,7 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { MsaltError, messageOf } from "../errors.ts";
+import { failpoint } from "./failpoint.ts";
 
 /**
  * Holds `file` for this process; the returned function gives it up. A lock whose process is gone is taken over: pid and start
@@ -19,6 +20,7 @@ export function takeLock(file: string, what: string): () => void {
     try {
       // Linked, not opened: the lock appears with its content or not at all.
       writeFileSync(draft, own, { mode: 0o600 });
+      failpoint("lock.link");
       linkSync(draft, file);
       return () => {
         if (readText(file) === own) unlinkSync(file);
@@ -40,6 +42,7 @@ export function takeLock(file: string, what: string): () => void {
     // Renamed before it is removed: of two that find the same stale lock only one succeeds.
     const aside = `${file}.stale.${process.pid}`;
     try {
+      failpoint("lock.rename");
       renameSync(file, aside);
       const taken = readText(aside);
       if (taken !== text) giveBack(aside, file);

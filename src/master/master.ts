@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import type { MasterConfig } from "../config/master.ts";
 import { MsaltError } from "../errors.ts";
 import { type ChildSettings, type FromChild, type ToChild, childSettingsVariable, errorOfFatal } from "../lib/child.ts";
+import { failpoint } from "../lib/failpoint.ts";
 import { busyHeap, smallHeap } from "../lib/small-heap.ts";
 import type { Log } from "../log/log.ts";
 import { limits } from "../wire/limits.ts";
@@ -186,6 +187,7 @@ export class Supervisor {
   }
 
   #restart(slot: Slot, how: string): void {
+    failpoint("child.restart");
     this.#tellFronts();
     // On a busy machine one may take longer than that only to find out that it cannot start.
     const wasStable = slot.ready && performance.now() - slot.startedAt >= stableMs;

@@ -10,6 +10,7 @@ import { type Signer, equalBytes, fingerprintOf, formatFingerprint } from "../cr
 import { MsaltError, messageOf } from "../errors.ts";
 import { delay } from "../lib/backoff.ts";
 import { sleep } from "../lib/deadline.ts";
+import { failpoint } from "../lib/failpoint.ts";
 import type { EnrolState } from "../wire/enrolment.ts";
 import type { KeyRecord } from "../wire/key-record.ts";
 import { limits } from "../wire/limits.ts";
@@ -42,7 +43,10 @@ export function askMaster({ host, port, request, timeoutMs, signal }: Question):
     }, timeoutMs);
     if (signal.aborted) return abort();
     signal.addEventListener("abort", abort, { once: true });
-    socket.on("connect", () => socket.write(request));
+    socket.on("connect", () => {
+      failpoint("enrol.send");
+      socket.write(request);
+    });
     socket.on("data", (part: Buffer) => {
       parts.push(part);
       size += part.length;

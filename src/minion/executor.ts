@@ -5,6 +5,7 @@
 import { constants } from "node:os";
 import { type Verifier, keyIdOf } from "../crypto/primitives.ts";
 import { MsaltError, messageOf } from "../errors.ts";
+import { failpoint } from "../lib/failpoint.ts";
 import { compileGlob } from "../lib/glob.ts";
 import type { Log } from "../log/log.ts";
 import type { AnyFunction, Host, JobInfo, RunningJob } from "../modules/declare.ts";
@@ -86,6 +87,7 @@ export class Executor {
       log.error("refused an order: it is not signed by the master for this minion");
       return;
     }
+    failpoint("order.take");
     const order = this.#parse(bytes);
     if (order === undefined) return;
     if (order.order === "output") return this.#options.onOutput(order.jid, order.want);
@@ -224,10 +226,15 @@ export class Executor {
     }
     const run = this.#running.get(jid);
     if (run !== undefined) run.begun = true;
-    const report = setTimeout(() => this.#options.onStart(jid), startReportMs);
+    const report = setTimeout(() => {
+      failpoint("run.report");
+      this.#options.onStart(jid);
+    }, startReportMs);
     const limit = order.timeout === undefined ? undefined : setTimeout(() => abort.abort("timeout"), order.timeout);
     try {
+      failpoint("run.begin");
       const result = await this.#outcome(order, abort.signal);
+      failpoint("run.end");
       if (counts) await this.#commit(result);
       else await this.#keep(result, order.not_after);
       this.#options.onResult(jid);

@@ -2,6 +2,7 @@
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { MsaltError, messageOf } from "../errors.ts";
+import { failpoint } from "../lib/failpoint.ts";
 import {
   corrupt,
   frameBytes,
@@ -102,8 +103,11 @@ export class LedgerFile {
       const { bytes, places } = frameOf(this.#id, this.#end, payloads);
       this.#dirty = true;
       try {
+        failpoint("ledger.write");
         await writeAll(this.#handle, bytes, this.#end);
+        failpoint("ledger.sync");
         await this.#handle.datasync();
+        failpoint("ledger.synced");
         if (this.#nameUnsynced) await syncFolder(this.#fs, this.path);
       } catch (failure) {
         await this.#cut().catch(() => undefined);
@@ -204,7 +208,9 @@ async function draft(
       if (size >= frameBytes) await flush();
     }
     if (batch.length > 0) await flush();
+    failpoint("ledger.draft");
     await handle.sync();
+    failpoint("ledger.rename");
     await fs.rename(draftOf(path), path);
     return { handle, end, places };
   } catch (failure) {
@@ -215,6 +221,7 @@ async function draft(
 }
 
 async function syncFolder(fs: LedgerFs, path: string): Promise<void> {
+  failpoint("ledger.folder");
   const folder = await fs.open(dirname(path), "r");
   try {
     await folder.sync();

@@ -7,6 +7,7 @@ import { type SecretKeys } from "../crypto/keys.ts";
 import { keyIdOf, randomBytes, sharedKey } from "../crypto/primitives.ts";
 import { type OpenedPublication, openPublication, type PublishSession } from "../crypto/publication.ts";
 import { MsaltError } from "../errors.ts";
+import { failpoint } from "../lib/failpoint.ts";
 import { type Channel, connectDealer, connectSubscriber } from "../transport/channel.ts";
 import { decode, encode } from "../wire/codec.ts";
 import type { KeyRecord } from "../wire/key-record.ts";
@@ -93,6 +94,7 @@ export class Link {
    * @throws Refused when it says no, MsaltError `ERR_TIMEOUT` when no answer came within `timeoutMs`.
    */
   async ask<C extends Command>(load: Load<C> & { readonly cmd: C }, timeoutMs: number): Promise<Replies[C]> {
+    failpoint("request.send");
     const requestId = randomBytes(16);
     const name = Buffer.from(requestId).toString("hex");
     const { bootId, nextCounter } = this.#options;

@@ -1,5 +1,6 @@
 import { sha256 } from "../crypto/primitives.ts";
 import { MsaltError, messageOf } from "../errors.ts";
+import { failpoint } from "../lib/failpoint.ts";
 import type { Log } from "../log/log.ts";
 import type { Jid } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
@@ -71,8 +72,10 @@ export class Outbox {
     // A part that is not taken is asked for again; the bound only ends a master that never has enough.
     for (let offset = this.#have.get(jid) ?? 0, parts = 0; parts < 100; parts += 1) {
       const data = ret.subarray(offset, offset + limits.resultPartBytes);
+      failpoint("result.send");
       const reply = await link.ask({ ...meta, total: ret.length, offset, sha256: hash, data }, askMs);
       if (reply.stored) {
+        failpoint("result.stored");
         this.#have.delete(jid);
         await this.#ledger.ack(jid);
         return;

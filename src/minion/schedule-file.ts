@@ -3,6 +3,7 @@ import { open, rename } from "node:fs/promises";
 import * as z from "zod";
 import { scheduledJob } from "../config/schedule.ts";
 import { MsaltError, messageOf } from "../errors.ts";
+import { failpoint } from "../lib/failpoint.ts";
 import type { Log } from "../log/log.ts";
 
 const maxBytes = 1_048_576;
@@ -42,9 +43,11 @@ export async function saveSchedule(file: string, schedule: ScheduleChange): Prom
   const handle = await open(`${file}.new`, "w", 0o600);
   try {
     await handle.writeFile(text);
+    failpoint("schedule.sync");
     await handle.sync();
   } finally {
     await handle.close();
   }
+  failpoint("schedule.rename");
   await rename(`${file}.new`, file);
 }

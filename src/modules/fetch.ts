@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { chmod, chown, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { MsaltError } from "../errors.ts";
+import { failpoint } from "../lib/failpoint.ts";
 import type { FileFacts, MasterFiles } from "./declare.ts";
 
 /** A file changed on the master while it was read: so many more tries. */
@@ -46,6 +47,7 @@ export async function fetchFile(host: Source, path: string, dest: string, makedi
       if (await bring(host, path, temporary, file)) {
         await chmod(temporary, before === undefined ? file.mode : before.mode & 0o7777);
         if (before !== undefined && process.getuid?.() === 0) await chown(temporary, before.uid, before.gid);
+        failpoint("fetch.rename");
         await rename(temporary, dest);
         return true;
       }
@@ -73,6 +75,7 @@ async function bring(host: Source, path: string, to: string, { size, sha256 }: F
       await handle.writeFile(data);
       at += data.length;
     }
+    failpoint("fetch.sync");
     await handle.datasync();
   } finally {
     await handle.close();

@@ -19,6 +19,7 @@ import {
 import { basename, dirname, isAbsolute, join } from "node:path";
 import * as z from "zod";
 import { MsaltError } from "../errors.ts";
+import { failpoint } from "../lib/failpoint.ts";
 import { accounts, groups } from "./accounts.ts";
 import { type AnyFunction, declare } from "./declare.ts";
 import { modeText, onFile, statOf } from "./file-facts.ts";
@@ -63,6 +64,7 @@ export function writeWhole(path: string, text: string): void {
         chownSync(draft, old.uid, old.gid);
         chmodSync(draft, old.mode & 0o7777);
       }
+      failpoint("file.rename");
       renameSync(draft, path);
     } finally {
       rmSync(draft, { force: true });

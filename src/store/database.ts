@@ -13,6 +13,7 @@ import {
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { MsaltError } from "../errors.ts";
+import { failpoint } from "../lib/failpoint.ts";
 import { type Kind, jobRecord } from "./schema.ts";
 import { damaged, storeError } from "./store-error.ts";
 
@@ -63,7 +64,9 @@ function create(file: string, kind: Kind): void {
   } finally {
     database.close();
   }
+  failpoint("store.rename");
   renameSync(made, file);
+  failpoint("store.folder");
   const folder = openSync(dirname(file), "r");
   fsyncSync(folder);
   closeSync(folder);

@@ -106,6 +106,9 @@ export interface BusOptions {
   /** Where the master listens (default: 127.0.0.1). */
   readonly address?: string;
   readonly minionBefore?: readonly string[];
+  /** What their environment holds besides that of the test. */
+  readonly masterEnv?: NodeJS.ProcessEnv;
+  readonly minionEnv?: (id: string) => NodeJS.ProcessEnv;
   /** Parent of the bus's folders, such as a small file system. */
   readonly dir?: string;
   /** The account that runs master and minions, without the rights of root, as the systemd units do it (default: our own). */
@@ -167,9 +170,9 @@ export class Bus implements AsyncDisposable {
         `pki_dir: ${this.pki}/master\nauto_accept: ${this.options.autoAccept !== false}\n${this.options.master ?? ""}\n`,
     );
     this.#give(`${this.pki}/master`, join(this.masterRoot, "var/lib/msalt/master"), this.sockDir);
-    const { masterFrom } = this.options;
+    const { masterEnv, masterFrom } = this.options;
     this.master = this.track(
-      new Proc("msalt-master", ["--root-dir", this.masterRoot], {}, masterFrom, this.#account()),
+      new Proc("msalt-master", ["--root-dir", this.masterRoot], masterEnv, masterFrom, this.#account()),
     );
     if (!ready) return this.master;
     await this.master.says("msalt-master ready");
@@ -188,9 +191,11 @@ export class Bus implements AsyncDisposable {
         `pki_dir: ${this.pki}/${id}\nacceptance_wait_time: 1\n${this.options.minion ?? ""}\n${more}\n`,
     );
     this.#give(`${this.pki}/${id}`, join(this.minionRoot(id), "var/lib/msalt/minion"));
-    const { minionFrom, minionBefore = [] } = this.options;
+    const { minionEnv, minionFrom, minionBefore = [] } = this.options;
     const words = ["--root-dir", this.minionRoot(id), ...args];
-    const minion = this.track(new Proc("msalt-minion", words, {}, minionFrom, [...minionBefore, ...this.#account()]));
+    const minion = this.track(
+      new Proc("msalt-minion", words, minionEnv?.(id), minionFrom, [...minionBefore, ...this.#account()]),
+    );
     this.minions.set(id, minion);
     if (ready) await minion.says("msalt-minion ready");
     return minion;
@@ -212,6 +217,27 @@ export class Bus implements AsyncDisposable {
     const { uid } = this.options;
     if (uid === undefined) return [];
     return ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--no-new-privs", "--bounding-set=-all"];
+  }
+
+  /** Starts the master, as whoever watches over a service does: anew each time it dies before it is ready. */
+  async restartMaster(): Promise<Proc> {
+    for (;;) {
+      await this.master?.exit;
+      const master = await this.startMaster(false);
+      await readyOrGone(master, "msalt-master ready");
+      if (master.alive) return master;
+    }
+  }
+
+  /** As `restartMaster`; `started` is told of each attempt. */
+  async restartMinion(id: string, started: (minion: Proc) => void = () => undefined): Promise<void> {
+    for (;;) {
+      await this.minion(id).exit;
+      const minion = await this.startMinion(id, false);
+      started(minion);
+      await readyOrGone(minion, "msalt-minion ready");
+      if (minion.alive) return;
+    }
   }
 
   configure(root: string, file: string, text: string): void {
@@ -301,6 +327,10 @@ export class Bus implements AsyncDisposable {
     rmSync(this.root, { recursive: true, force: true });
     rmSync(this.pki, { recursive: true, force: true });
   }
+}
+
+export async function readyOrGone(proc: Proc, ready: string): Promise<void> {
+  await until(`"${ready}", or its end`, () => proc.stdout.includes(ready) || !proc.alive, 60_000);
 }
 
 function childrenOf(pid: number): number[] {

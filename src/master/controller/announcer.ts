@@ -1,6 +1,7 @@
 import type { EventBus } from "../../event/bus.ts";
 import type { OpenJob } from "../../job/open-job.ts";
 import type { Target } from "../../job/types.ts";
+import { failpoint } from "../../lib/failpoint.ts";
 import { tags } from "../../wire/tags.ts";
 
 export interface AnnouncerOptions {
@@ -20,6 +21,7 @@ export class Announcer {
 
   fire(open: OpenJob, tag: string, data: Record<string, unknown>, raw?: Uint8Array): void {
     const { bus, busId, now } = this.#options;
+    failpoint("job.announce");
     open.sequence += 1;
     if (!bus.isHeard) return;
     const numbered = { ...data, _seq: open.sequence, _bus: busId };

@@ -6,6 +6,7 @@ import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, sta
 import { type Act, fieldsOf } from "../../audit/act.ts";
 import { type Head, firstHead, mendedAct, openLine, seal, sha256Hex } from "../../audit/chain.ts";
 import { messageOf } from "../../errors.ts";
+import { failpoint } from "../../lib/failpoint.ts";
 import { storeError } from "../../store/store-error.ts";
 
 /** Longer than the last two lines can be. */
@@ -69,7 +70,9 @@ export class AuditLog {
   }
 
   #sync(): void {
+    failpoint("audit.sync");
     fdatasyncSync(this.#descriptor);
+    failpoint("audit.synced");
     if (typeof this.#unsynced === "object") clearTimeout(this.#unsynced);
     this.#unsynced = undefined;
   }
@@ -109,6 +112,7 @@ export class AuditLog {
     const { text, head } = this.#compose(all);
     const bytes = Buffer.from(text);
     try {
+      failpoint("audit.write");
       for (let at = 0; at < bytes.length;) at += writeSync(this.#descriptor, bytes, at);
       // As the store does: a thread for it would cost more than it waits, and what comes meanwhile is one group all the same.
       if (urgent || this.#unsynced === "failed") this.#sync();

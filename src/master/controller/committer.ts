@@ -1,3 +1,4 @@
+import { failpoint } from "../../lib/failpoint.ts";
 import type { JobStore, Write } from "../../store/job-store.ts";
 
 interface Entry {
@@ -68,7 +69,9 @@ export class Committer {
       this.#queue = [];
       const batch = await prepared(all);
       try {
+        failpoint("commit.before");
         await this.#store.commit(batch.flatMap(({ writes }) => writes));
+        failpoint("commit.after");
         for (const { resolve } of batch) resolve();
       } catch (failure) {
         const lost = [...batch, ...this.#queue];

@@ -2,6 +2,7 @@
  * The controller's side of `minion.sock`. A front process is believed only while its epoch is in the supervisor's list; a
  * key change is sent to all of them and counts as done when each has acknowledged it or is dead (DESIGN §5.3, W7).
  */
+import { failpoint } from "../../lib/failpoint.ts";
 import type { Log } from "../../log/log.ts";
 import { type Channel, bindRouter } from "../../transport/channel.ts";
 import { encode } from "../../wire/codec.ts";
@@ -105,6 +106,7 @@ export class Fronts {
       return;
     }
     if (!mayRole[message.is].includes(front.role)) return;
+    failpoint("calls.accept");
     this.#options.onMessage(message, (reply) => {
       if (reply.is === "replies") reply.replies.forEach((each) => this.#replies.add({ front, ...each }));
       else this.#send(front, reply);
@@ -119,6 +121,7 @@ export class Fronts {
       byFront.set(front, replies);
       replies.push(answer);
     }
+    failpoint("replies.send");
     for (const [front, replies] of byFront) this.#send(front, { is: "replies", replies });
   }
 
@@ -140,6 +143,7 @@ export class Fronts {
   async #spread(change: Pick<KeyUpdate, "add" | "remove">, fronts: readonly Front[], orKill: boolean): Promise<void> {
     const n = (this.#count += 1);
     if (fronts.length === 0) return;
+    failpoint("keys.send");
     await new Promise<void>((done) => {
       const missing = new Set(fronts.map(({ epoch }) => epoch));
       this.#acks.set(n, { missing, done });
@@ -160,6 +164,7 @@ export class Fronts {
   }
 
   toPublisher(message: ToFront): void {
+    failpoint("order.send");
     for (const front of this.#fronts.values())
       if (front.role === "publisher" && front.known) this.#send(front, message);
   }

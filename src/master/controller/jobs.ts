@@ -3,6 +3,7 @@
  * in one group commit, and only then answered, announced and sent out (P1, P3). After a failed commit memory is read anew.
  */
 import { MsaltError, messageOf } from "../../errors.ts";
+import { failpoint } from "../../lib/failpoint.ts";
 import { didYouMean } from "../../lib/near.ts";
 import { OpenJob, termSignal } from "../../job/open-job.ts";
 import { advance, isTerminal, notAfterOf, type TargetEvent } from "../../job/state.ts";
@@ -454,6 +455,7 @@ export class Jobs {
 
   #finish(open: OpenJob): void {
     if (!this.#open.isCurrent(open)) return;
+    failpoint("job.end");
     this.#announcer.fire(open, tags.jobEnd(open.job.jid), { jid: open.job.jid });
     this.#open.delete(open.job.jid);
   }

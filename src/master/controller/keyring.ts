@@ -14,6 +14,7 @@ import {
 } from "../../crypto/primitives.ts";
 import type { Token } from "../../crypto/key-book.ts";
 import { MsaltError, messageOf } from "../../errors.ts";
+import { failpoint } from "../../lib/failpoint.ts";
 import { TokenBucket } from "../../lib/token-bucket.ts";
 import type { EnrolState } from "../../wire/enrolment.ts";
 import { type KeyId, type MinionId, isMinionId } from "../../wire/ids.ts";
@@ -104,6 +105,7 @@ export class Keyring {
       }
       if (!this.#signatures.take(now())) return undefined;
       const state = this.#decide(asked, asked.record.id, address);
+      failpoint("enrol.decided");
       return state === undefined ? undefined : makeEnrolReply(signer, record, state, request);
     } catch (failure) {
       this.#complain("cannot answer an enrolment request", { address, reason: messageOf(failure) });

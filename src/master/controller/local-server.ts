@@ -5,6 +5,7 @@
 import { chmodSync, lstatSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { equalBytes, randomBytes } from "../../crypto/primitives.ts";
 import { MsaltError, messageOf } from "../../errors.ts";
+import { failpoint } from "../../lib/failpoint.ts";
 import type { Log } from "../../log/log.ts";
 import { type Channel, bindRouter } from "../../transport/channel.ts";
 import { decode, encode } from "../../wire/codec.ts";
@@ -37,13 +38,16 @@ export async function listenLocal({ socket, secretFile, handlers, log }: LocalSe
         void channel.send([routingId, encode({ n: request?.["n"], error })]);
         return;
       }
-      void serve(handlers, request?.["cmd"], request?.["load"]).then((answer) =>
-        channel.send([routingId, encode({ n: request?.["n"], ...answer })]),
-      );
+      failpoint("local.accept");
+      void serve(handlers, request?.["cmd"], request?.["load"]).then((answer) => {
+        failpoint("local.answer");
+        void channel.send([routingId, encode({ n: request?.["n"], ...answer })]);
+      });
     },
   });
   chmodSync(socket, 0o600);
   writeFileSync(`${secretFile}.new`, secret, { mode: 0o600 });
+  failpoint("secret.rename");
   renameSync(`${secretFile}.new`, secretFile);
   return channel;
 

@@ -1,6 +1,7 @@
 import type { OpenJob } from "../../job/open-job.ts";
 import { isTerminal, type TargetEvent } from "../../job/state.ts";
 import type { Stop, Target } from "../../job/types.ts";
+import { failpoint } from "../../lib/failpoint.ts";
 import type { Jid, MinionId } from "../../wire/ids.ts";
 
 /** The jobs that have not ended, in memory, and which minion has something left in which of them. */
@@ -51,6 +52,7 @@ export class OpenJobs {
 
   /** Moves one target; undefined when the event changes nothing. The caller writes what it gets. */
   apply(open: OpenJob, id: MinionId, event: TargetEvent): Target | undefined {
+    failpoint("state.move");
     const next = open.apply(id, event);
     if (next !== undefined) this.#track(open.job.jid, next);
     return next;

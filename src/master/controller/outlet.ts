@@ -1,6 +1,7 @@
 /** The event bus on `events.sock`: what is said in the controller reaches whoever listens, and costs nothing where nobody does. */
 import { messageOf } from "../../errors.ts";
 import { type Event, type EventBus, encodeEvent } from "../../event/bus.ts";
+import { failpoint } from "../../lib/failpoint.ts";
 import { Gather } from "../../lib/gather.ts";
 import type { Log } from "../../log/log.ts";
 import { bindPublisher } from "../../transport/channel.ts";
@@ -54,7 +55,9 @@ export class Outlet {
         encoded.set(event, payload);
         frames.push(Buffer.from(event.tag), payload);
       }
-      if (frames.length > 0) this.#send([eventChannel(prefix), ...frames]);
+      if (frames.length === 0) continue;
+      failpoint("events.send");
+      this.#send([eventChannel(prefix), ...frames]);
     }
   }
 }

@@ -7,6 +7,7 @@ import { loadSecret } from "../../crypto/keystore.ts";
 import { randomBytes } from "../../crypto/primitives.ts";
 import { type PublishSession, sealBody, sealOrder, sealReady } from "../../crypto/publication.ts";
 import type { Running } from "../../lib/child.ts";
+import { failpoint } from "../../lib/failpoint.ts";
 import { masterSockets } from "../../lib/sockets.ts";
 import type { Log } from "../../log/log.ts";
 import { bindPublisher, startZap } from "../../transport/channel.ts";
@@ -43,11 +44,13 @@ export async function startPublisher(config: MasterConfig, epoch: string, log: L
       byKey.set(message.keyId, session);
       byTopic.set(hex(message.topic), session);
     } else if (message.is === "publish") {
+      failpoint("order.accept");
       const sealed = sealBody(asJid(message.jid), message.order);
       for (const { keyId, signature } of message.targets) {
         const session = byKey.get(keyId);
         if (session === undefined) continue;
         session.sequence += 1;
+        failpoint("frame.send");
         void publisher.send([sealOrder(session, session.sequence, sealed, signature)]);
       }
     }
@@ -65,6 +68,7 @@ export async function startPublisher(config: MasterConfig, epoch: string, log: L
       const session = byTopic.get(hex(prefix));
       if (session === undefined) return;
       session.subscribed = true;
+      failpoint("ready.send");
       void publisher.send([sealReady(session, session.sequence, boot)]);
       void link.say({ is: "link", keyId: session.keyId, topic: session.topic, up: true });
     },

@@ -6,6 +6,7 @@
 import { type Server, type Socket, createServer } from "node:net";
 import { verifyEnrolRequest } from "../../crypto/enrolment.ts";
 import { MsaltError, messageOf } from "../../errors.ts";
+import { failpoint } from "../../lib/failpoint.ts";
 import { TokenBucket } from "../../lib/token-bucket.ts";
 import { enrolRequestSize } from "../../wire/enrolment.ts";
 import { isMinionId } from "../../wire/ids.ts";
@@ -91,11 +92,13 @@ export class EnrolmentListener {
 
     const onRecord = async (request: Uint8Array): Promise<void> => {
       if (!isGood(request)) return drop("invalid");
+      failpoint("enrol.accept");
       const reply = await this.#ask(request, address).catch(() => undefined);
       if (reply === undefined) return drop("unanswered");
       if (done || socket.destroyed) return;
       done = true;
       this.#answered += 1;
+      failpoint("enrol.answer");
       socket.end(reply);
     };
     socket.on("data", (chunk) => {

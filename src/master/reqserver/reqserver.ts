@@ -5,6 +5,7 @@
 import type { MasterConfig } from "../../config/master.ts";
 import { loadSecret } from "../../crypto/keystore.ts";
 import type { Running } from "../../lib/child.ts";
+import { failpoint } from "../../lib/failpoint.ts";
 import { masterSockets } from "../../lib/sockets.ts";
 import type { Log } from "../../log/log.ts";
 import { runProxy, startZap } from "../../transport/channel.ts";
@@ -45,6 +46,7 @@ export async function startReqserver(config: MasterConfig, epoch: string, log: L
       };
       const timer = setTimeout(done, enrolWaitMs, undefined);
       waiting.set(n, done);
+      failpoint("enrol.ask");
       void link.say({ is: "enrol", n, request, address });
     });
   const listener = new EnrolmentListener(askController, config.enrollRate);

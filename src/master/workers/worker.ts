@@ -9,6 +9,7 @@ import { loadOwnRecord, loadSecret } from "../../crypto/keystore.ts";
 import { keyIdOf, sharedKey } from "../../crypto/primitives.ts";
 import { MsaltError, messageOf } from "../../errors.ts";
 import type { Running } from "../../lib/child.ts";
+import { failpoint } from "../../lib/failpoint.ts";
 import { Gather } from "../../lib/gather.ts";
 import { masterSockets } from "../../lib/sockets.ts";
 import { TokenBucket } from "../../lib/token-bucket.ts";
@@ -73,6 +74,7 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
   const calls = new Gather<MinionCall>(gatherMs, (all) => {
     for (let at = 0; at < all.length; at += 500) {
       const batch = all.slice(at, at + 500);
+      failpoint("calls.send");
       void link.say({ is: "calls", calls: batch } satisfies FromFront).then((taken) => {
         if (!taken) sendAway(batch.map(({ n }) => n));
       });
@@ -103,6 +105,7 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
       { sender: ownKeyId, requestId: inner.requestId, bootId: new Uint8Array(8), counter: 0, body: encode(reply) },
       peer.key,
     );
+    failpoint("answer.send");
     void requests.send([routingId, sealed]);
   };
 
@@ -135,6 +138,7 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
     }
     const call = checkBody(inner, peer);
     if ("error" in call) return answer(routingId, inner, peer, call);
+    failpoint("request.accept");
     const n = (count += 1);
     const fill = fillOf(call.cmd, call.load, peer.id, files);
     waiting.set(n, { routingId, inner, peer, since: performance.now(), fill });
