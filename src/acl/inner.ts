@@ -23,10 +23,12 @@ function without(kwarg: CallArguments["kwarg"], ...names: readonly string[]): Ca
 }
 
 const scheduled: Inner = ({ kwarg }) => {
-  const args = kwarg["job_args"] ?? kwarg["args"];
-  const kwargs = kwarg["job_kwargs"] ?? kwarg["kwargs"];
-  return named(kwarg["function"], {
-    arg: Array.isArray(args) ? (args as unknown[]) : args === undefined ? [] : [args],
+  const of = (name: string): unknown => (`job_${name}` in kwarg ? kwarg[`job_${name}`] : kwarg[name]);
+  const [args, kwargs] = [of("args"), of("kwargs")];
+  // Other arguments for a function that stands in the schedule already, and that nobody here knows.
+  const fun = kwarg["function"] ?? (args === undefined && kwargs === undefined ? undefined : "");
+  return named(fun, {
+    arg: Array.isArray(args) ? (args as unknown[]) : args === undefined || args === null ? [] : [args],
     kwarg: typeof kwargs === "object" && kwargs !== null ? (kwargs as CallArguments["kwarg"]) : {},
   });
 };

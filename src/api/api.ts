@@ -12,6 +12,7 @@ import { Accounts } from "./accounts.ts";
 import { type TlsFiles, buildApp } from "./app.ts";
 import type { ApiContext } from "./context.ts";
 import { Gate } from "./gate.ts";
+import { inFlight } from "./in-flight.ts";
 import { type Master, MasterLink } from "./master.ts";
 import { Metrics } from "./metrics.ts";
 import { allRoutes } from "./routes.ts";
@@ -48,6 +49,7 @@ export function contextOf({ store, master, log, version, hosts, secure, setupFil
   const accounts = new Accounts(store, now);
   return {
     master,
+    activeJobs: inFlight(() => master.call("job.active", {})),
     accounts,
     scripts: new Scripts(store, now),
     gate: new Gate({ accounts, hosts, secure, steady }),

@@ -1,4 +1,5 @@
 import type { Log } from "../log/log.ts";
+import type { LocalReplies } from "../wire/local.ts";
 import type { Accounts, Who } from "./accounts.ts";
 import type { Gate } from "./gate.ts";
 import type { Master } from "./master.ts";
@@ -11,6 +12,8 @@ import type { BackOff } from "./throttle.ts";
 /** What routes may touch. */
 export interface ApiContext {
   readonly master: Master;
+  /** Every open job with its targets. */
+  readonly activeJobs: () => Promise<LocalReplies["job.active"]>;
   readonly accounts: Accounts;
   readonly scripts: Scripts;
   readonly gate: Gate;

@@ -161,7 +161,7 @@ function scriptProblem(source: string): string | undefined {
 const scriptSource = declare({
   name: "cmd.script_source",
   summary: "Run a script that comes with the call; give its output and errors, in the order they came.",
-  examples: ["msalt '*' cmd.script_source \"$(base64 -w0 tidy.sh)\" args='[first, second]'"],
+  examples: ["msalt '*' cmd.script_source script=\"$(base64 -w0 tidy.sh)\" args='[first, second]'"],
   params: z.strictObject({
     script: z.base64("must be base64").describe("base64; without a #! line it is run by the shell"),
     args: z.array(z.string()).default([]).describe("arguments, as they are"),

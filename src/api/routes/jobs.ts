@@ -2,7 +2,6 @@ import * as z from "zod";
 import { compileGlob } from "../../lib/glob.ts";
 import { toArg } from "../../wire/args.ts";
 import { isMinionId, timeOf } from "../../wire/ids.ts";
-import { limits } from "../../wire/limits.ts";
 import type { JobSummary, LocalLoad } from "../../wire/local.ts";
 import { type ApiContext, isAdmin, userOf } from "../context.ts";
 import { jid, json, limit, parallel, seconds, target, time, timed } from "../fields.ts";
@@ -17,6 +16,8 @@ import type { Who } from "../accounts.ts";
 /** An absent minion may begin a job for 60 s more. */
 const waitMs = 5000;
 const scannedJobs = 1000;
+/** What is looked through for one page. */
+const maxScanned = 5000;
 /** Of results asked for by id: each may be large. */
 const maxIds = 16;
 
@@ -100,7 +101,7 @@ export async function listJobs(
   const user = isAdmin(who) ? query.user : userOf(who);
   const found: JobSummary[] = [];
   let before = query.before;
-  for (let seen = 0; seen < limits.userListedJobs; seen += scannedJobs) {
+  for (let seen = 0; seen < maxScanned; seen += scannedJobs) {
     const page = await master.call("job.list", { limit: scannedJobs, ...(before !== undefined && { before }) });
     for (const line of page.jobs) {
       const { job } = line;

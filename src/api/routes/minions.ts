@@ -5,6 +5,7 @@ import type { MinionId } from "../../wire/ids.ts";
 import type { Presence } from "../../wire/local.ts";
 import type { ApiContext } from "../context.ts";
 import { limit, minionId, target, time, timed } from "../fields.ts";
+import { inFlight } from "../in-flight.ts";
 import type { Master } from "../master.ts";
 import { type AnyRoute, route } from "../route.ts";
 
@@ -49,9 +50,9 @@ function picked(grains: Facts = {}, names: readonly string[]): Facts {
 }
 
 /** Jobs that each minion was sent and has not ended. */
-async function busyWith(master: Master): Promise<ReadonlyMap<MinionId, readonly string[]>> {
+async function busyWith({ activeJobs }: ApiContext): Promise<ReadonlyMap<MinionId, readonly string[]>> {
   const jobs = new Map<MinionId, string[]>();
-  for (const { job, targets } of (await master.call("job.active", {})).jobs) {
+  for (const { job, targets } of (await activeJobs()).jobs) {
     for (const { id, state } of targets) {
       if (state === "waiting" || isTerminal(state)) continue;
       const own = jobs.get(id);
@@ -64,6 +65,24 @@ async function busyWith(master: Master): Promise<ReadonlyMap<MinionId, readonly 
 
 const texts = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((each): each is string => typeof each === "string") : [];
+
+async function agentsOf(context: ApiContext): Promise<z.infer<typeof agentShape>[]> {
+  const { minions } = await context.master.call("minion.list", {});
+  const ids = minions.map(({ id }) => id);
+  const [grains, busy] = [await grainsOf(context.master, ids), await busyWith(context)];
+  return minions.map(({ id, connected, lastSeen }) => {
+    const { minion_uuid: uuid, nodename: hostname, usable_ipv4: ip } = grains[id] ?? {};
+    return {
+      id,
+      ...(typeof uuid === "string" && { uuid }),
+      ...(typeof hostname === "string" && { hostname }),
+      ip: texts(ip),
+      ...timed("heartbeat", lastSeen),
+      busy: busy.has(id),
+      connected,
+    };
+  });
+}
 
 const query = z.strictObject({
   ...target,
@@ -78,7 +97,9 @@ const query = z.strictObject({
   after: minionId.optional(),
 });
 
-export function minionRoutes({ master }: ApiContext): AnyRoute[] {
+export function minionRoutes(context: ApiContext): AnyRoute[] {
+  const { master } = context;
+  const agents = inFlight(() => agentsOf(context));
   return [
     route({
       method: "GET",
@@ -128,7 +149,7 @@ export function minionRoutes({ master }: ApiContext): AnyRoute[] {
         const [found] = minions;
         if (found === undefined) throw new MsaltError("ERR_NOT_FOUND", "no accepted minion of this id");
         const grains = await grainsOf(master, [id]);
-        return { ...viewOf(found), grains: grains[id] ?? {}, jobs: (await busyWith(master)).get(id) ?? [] };
+        return { ...viewOf(found), grains: grains[id] ?? {}, jobs: (await busyWith(context)).get(id) ?? [] };
       },
     }),
     route({
@@ -137,29 +158,7 @@ export function minionRoutes({ master }: ApiContext): AnyRoute[] {
       access: "read",
       summary: "Minions under the names that mschedule has for agents.",
       answer: z.object({ agents: z.array(agentShape) }),
-      handle: async () => {
-        const { minions } = await master.call("minion.list", {});
-        const [grains, busy] = [
-          await grainsOf(
-            master,
-            minions.map(({ id }) => id),
-          ),
-          await busyWith(master),
-        ];
-        const agents = minions.map(({ id, connected, lastSeen }) => {
-          const { minion_uuid: uuid, nodename: hostname, usable_ipv4: ip } = grains[id] ?? {};
-          return {
-            id,
-            ...(typeof uuid === "string" && { uuid }),
-            ...(typeof hostname === "string" && { hostname }),
-            ip: texts(ip),
-            ...timed("heartbeat", lastSeen),
-            busy: busy.has(id),
-            connected,
-          };
-        });
-        return { agents };
-      },
+      handle: async () => ({ agents: await agents() }),
     }),
   ];
 }

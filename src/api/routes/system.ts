@@ -53,7 +53,7 @@ export function systemRoutes(context: ApiContext, all: () => readonly AnyRoute[]
       answer: "text",
       handle: async ({ reply }) => {
         const { minions } = await master.call("minion.list", {});
-        const { jobs } = await master.call("job.active", {});
+        const { jobs } = await context.activeJobs();
         const { rss } = await master.call("master.stats", {});
         reply.header("content-type", "text/plain; version=0.0.4; charset=utf-8");
         return metrics.text({

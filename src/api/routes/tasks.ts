@@ -125,7 +125,7 @@ export function taskRoutes(context: ApiContext): AnyRoute[] {
       }),
       answer: z.object({ tasks: z.array(taskLineShape), next: z.string().optional() }),
       handle: async ({ query: { state, ...query } }, who) => {
-        const active = await master.call("job.active", {});
+        const active = await context.activeJobs();
         const open = new Map(active.jobs.map(({ job, targets }) => [job.jid, targets]));
         const { found, next } = await listJobs(
           context,

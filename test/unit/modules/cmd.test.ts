@@ -124,6 +124,39 @@ describe("cmd.script", () => {
   });
 });
 
+describe("cmd.script_source", () => {
+  /** By name: one that ends with = would be taken for one. */
+  const script = (text: string): string => `script=${Buffer.from(text).toString("base64")}`;
+
+  it.each<[string, string[], unknown, number]>([
+    ["runs a script without a #! line by the shell", [script("echo $# $1"), "args=['a b', c]"], "2 a b", 0],
+    ["heeds the #! line", [script("#!/bin/sh -u\necho out; echo err >&2; exit 7\n")], "out\nerr", 7],
+    ["takes bytes that are no text", [script("printf '\\377' | od -An -tx1")], " ff", 0],
+    [
+      "says what is wrong with the #! line",
+      [script("#!/no/such/program\n")],
+      expect.stringContaining("/no/such/program"),
+      1,
+    ],
+    ["refuses what is no base64", ["script=%%%"], expect.stringContaining("must be base64"), 1],
+    [
+      "is ended by its time",
+      [script("echo a; sleep 60"), "timeout=0.2"],
+      "a\nscript : Timed out after 0.2 seconds",
+      143,
+    ],
+  ])("%s", async (_case, words, value, retcode) => {
+    expect(await call(host(), "cmd.script_source", ...words)).toMatchObject({ value, retcode });
+  });
+
+  it("leaves nothing behind, and nobody else could have read it", async () => {
+    const { value } = await call(host(), "cmd.script_source", script('echo "$0"; stat -c %a "$0" "$(dirname "$0")"'));
+    const [path = "", mode, folderMode] = String(value).split("\n");
+    expect([mode, folderMode]).toEqual(["600", "700"]);
+    expect([path.endsWith("/script"), existsSync(path), existsSync(join(path, ".."))]).toEqual([true, false, false]);
+  });
+});
+
 describe("cmd.run_bg", () => {
   it("gives the pid and does not wait", async () => {
     const { value, retcode } = await call(host(), "cmd.run_bg", "exec sleep 30", `cwd=${folder}`);
