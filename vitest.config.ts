@@ -3,6 +3,13 @@ import { defineConfig } from "vitest/config";
 
 const reports = process.env["MSALT_TEST_REPORTS"];
 
+// Minutes of load and faults that do not depend on which Node runs them: MSALT_TEST_SHORT leaves them out.
+const long = [
+  ...["bench", "crashes", "crowd", "dashboard", "exhaustion", "floods", "marathon", "master-failpoints"],
+  ...["minion-failpoints", "netns", "network", "restart", "soak"],
+].map((name) => `test/process/${name}.test.ts`);
+const left = process.env["MSALT_TEST_SHORT"] === undefined ? [] : long;
+
 // `unit` runs from source in one pool, and so does `sim`, which is one long file; `process` starts the bundles in dist/ as a user would, two files at a time: they mostly wait.
 export default defineConfig({
   test: {
@@ -16,6 +23,7 @@ export default defineConfig({
         test: {
           name: "process",
           include: ["test/process/**/*.test.ts"],
+          exclude: left,
           pool: "forks",
           maxWorkers: 2,
           testTimeout: 90_000,
