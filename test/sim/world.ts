@@ -126,8 +126,8 @@ export class World implements Host {
   logOf(name: string): Log {
     const say =
       (level: string) =>
-      (message: string): void =>
-        this.note(`${name} ${level}: ${message}`);
+      (message: string, { reason }: Readonly<Record<string, unknown>> = {}): void =>
+        this.note(`${name} ${level}: ${message}${reason === undefined ? "" : `: ${String(reason)}`}`);
     return { debug: () => undefined, info: say("info"), warn: say("warning"), error: say("error") };
   }
 
