@@ -11,6 +11,7 @@ import { openDatabase } from "../store/database.ts";
 import { Accounts } from "./accounts.ts";
 import { type TlsFiles, buildApp } from "./app.ts";
 import type { ApiContext } from "./context.ts";
+import { addDashboard } from "./dashboard.ts";
 import { Gate } from "./gate.ts";
 import { inFlight } from "./in-flight.ts";
 import { type Master, MasterLink } from "./master.ts";
@@ -64,8 +65,16 @@ export function contextOf({ store, master, log, version, hosts, secure, setupFil
   };
 }
 
-/** @throws MsaltError `ERR_CONFIG_INVALID`, `ERR_PORT_IN_USE`, `ERR_STORE`. */
-export async function startApi(config: MasterConfig, log: Log, version: string): Promise<RunningApi> {
+/**
+ * @param dashboard folder with the files of the dashboard
+ * @throws MsaltError `ERR_CONFIG_INVALID`, `ERR_PORT_IN_USE`, `ERR_STORE`.
+ */
+export async function startApi(
+  config: MasterConfig,
+  log: Log,
+  version: string,
+  dashboard: string,
+): Promise<RunningApi> {
   const { api, dataDir, sockDir } = config;
   const tls = tlsOf(api);
   const file = `${dataDir}/api.sqlite`;
@@ -83,6 +92,7 @@ export async function startApi(config: MasterConfig, log: Log, version: string):
     steady: () => performance.now(),
   });
   const app = buildApp(context, allRoutes(context), tls);
+  addDashboard(app, context.gate, dashboard);
   const close = async (): Promise<void> => {
     context.streams.close();
     await app.close();

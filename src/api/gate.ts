@@ -42,8 +42,8 @@ export class Gate {
     this.#accounts = new Rates(50, 200, options.steady);
   }
 
-  /** @throws MsaltError `ERR_NOT_ALLOWED`: the request comes from another site's page. */
-  checkOrigin({ headers }: FastifyRequest): void {
+  /** @throws MsaltError `ERR_NOT_ALLOWED`: a name that somebody else may have made lead here. */
+  checkHost({ headers }: Pick<FastifyRequest, "headers">): void {
     const host = headers.host ?? "";
     const name = /^(\[[0-9a-f:.]+\]|[^:]*)(:\d+)?$/i.exec(host)?.[1]?.toLowerCase() ?? "";
     if (!this.#hosts.has(name) && isIP(name.replace(/^\[|\]$/g, "")) === 0) {
@@ -51,7 +51,13 @@ export class Gate {
         hint: "add the name to api: hosts in the master's configuration",
       });
     }
-    const { origin } = headers;
+  }
+
+  /** @throws MsaltError `ERR_NOT_ALLOWED`: the request comes from another site's page, or `checkHost`. */
+  checkOrigin(request: Pick<FastifyRequest, "headers">): void {
+    this.checkHost(request);
+    const { headers } = request;
+    const { host = "", origin } = headers;
     const own = `${this.#options.secure ? "https" : "http"}://${host}`;
     const site = headers["sec-fetch-site"];
     if ((origin !== undefined && origin.toLowerCase() !== own.toLowerCase()) || site === "cross-site") {

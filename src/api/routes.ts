@@ -6,6 +6,7 @@ import { functionRoutes } from "./routes/functions.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { minionRoutes } from "./routes/minions.ts";
+import { outputRoutes } from "./routes/output.ts";
 import { scriptRoutes } from "./routes/scripts.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { taskRoutes } from "./routes/tasks.ts";
@@ -16,6 +17,7 @@ export function allRoutes(context: ApiContext): readonly AnyRoute[] {
     ...systemRoutes(context, () => routes),
     ...accountRoutes(context),
     ...jobRoutes(context),
+    ...outputRoutes(context),
     ...minionRoutes(context),
     ...keyRoutes(context),
     ...eventRoutes(context),

@@ -17,6 +17,8 @@ export interface Stream {
   send(event: string, data: unknown, id?: string): void;
   /** Where whoever comes again goes on; says nothing. */
   mark(id: string): void;
+  /** Resolves when the reader has taken most of what was sent, or is gone. */
+  drained(): Promise<void>;
   end(): void;
 }
 
@@ -73,6 +75,13 @@ export class Streams {
     return {
       mark: (id) => {
         if (!closed.signal.aborted) raw.write(`id: ${id}\n\n`);
+      },
+      drained: async () => {
+        if (closed.signal.aborted || !raw.writableNeedDrain) return;
+        await new Promise<void>((resolve) => {
+          raw.once("drain", resolve);
+          closed.signal.addEventListener("abort", () => resolve(), { once: true });
+        });
       },
       closed: closed.signal,
       end,

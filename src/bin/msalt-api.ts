@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { join } from "node:path";
 import { startApi } from "../api/api.ts";
 import { apiProgram } from "../cli/daemons.ts";
 import { runTool } from "../cli/tool.ts";
@@ -16,7 +17,7 @@ await runTool("msalt-api", async () => {
   const stop = new Promise<string>((resolve) => {
     for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => resolve(name));
   });
-  const api = await startApi(config, log, version);
+  const api = await startApi(config, log, version, join(import.meta.dirname, "dashboard"));
   if (api.link !== undefined) process.stdout.write(`msalt-api: make the first account: ${api.link}\n`);
   process.stdout.write(`msalt-api ready api_port=${api.port} pid=${process.pid}\n`);
   notifySystemd("READY=1");

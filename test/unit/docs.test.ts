@@ -54,7 +54,9 @@ describe("links in the docs", () => {
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
-    ...readdirSync(join(root, "docs")).map((file) => `docs/${file}`),
+    ...readdirSync(join(root, "docs"))
+      .filter((file) => file.endsWith(".md"))
+      .map((file) => `docs/${file}`),
   ])("of %s lead somewhere", (file) => {
     const text = readFileSync(join(root, file), "utf8");
     for (const [, target = ""] of text.matchAll(/\]\(([^)#:]+)\)/g)) {

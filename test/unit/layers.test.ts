@@ -50,6 +50,8 @@ const mayImport: Record<string, readonly string[]> = {
   client: [...base, "event", "job", "transport"],
   cli: [...base, "client", "output", "job", "modules", "runners", "config"],
   api: [...base, "acl", "client", "config", "job", "log", "modules", "output", "store"],
+  // It runs in a browser: nothing that needs more than the language.
+  dashboard: ["lib", "output", "wire"],
   bin: [
     ...base,
     "api",
@@ -78,6 +80,8 @@ const owner: Record<string, string> = {
   "js-yaml": "config",
   minimatch: "lib",
   "node:sqlite": "store",
+  preact: "dashboard",
+  "preact/hooks": "dashboard",
   re2js: "lib",
   tweetnacl: "crypto",
   zeromq: "transport",
@@ -89,7 +93,7 @@ const folderOf = (file: string): string =>
     .toSorted((a, b) => b.length - a.length)[0] ?? `unlisted: ${file}`;
 
 const imports = readdirSync(src, { recursive: true, encoding: "utf8" })
-  .filter((file) => file.endsWith(".ts"))
+  .filter((file) => /\.tsx?$/.test(file))
   .flatMap((file) =>
     [...readFileSync(join(src, file), "utf8").matchAll(/(?:\bfrom |\bimport\(|\bimport |\brequire\()"([^"]+)"/g)].map(
       (match) => ({
@@ -111,6 +115,19 @@ describe("layers", () => {
       return ![from, ...(mayImport[from] ?? [])].includes(folderOf(relative(src, join(src, dirname(file), what))));
     });
     expect(wrong).toEqual([]);
+  });
+
+  it("keeps what the browser runs free of Node", () => {
+    const seen = new Set<string>();
+    const reach = (file: string): void => {
+      if (seen.has(file)) return;
+      seen.add(file);
+      for (const { what } of own.filter((each) => each.file === file))
+        reach(relative(src, join(src, dirname(file), what)));
+    };
+    for (const { file } of imports) if (folderOf(file) === "dashboard") reach(file);
+    expect(seen.size).toBeGreaterThan(20);
+    expect(imports.filter(({ file, what }) => seen.has(file) && what.startsWith("node:"))).toEqual([]);
   });
 
   it("lets each package be used by its owner alone", () => {

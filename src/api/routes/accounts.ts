@@ -8,7 +8,6 @@ import { note } from "../master.ts";
 import { stopJobsOf } from "../own-jobs.ts";
 import { type AnyRoute, largeBody, route } from "../route.ts";
 import { checkRules, rules } from "../rules.ts";
-import { setupPage, setupPolicy } from "../setup-page.ts";
 import { TooMany } from "../status.ts";
 
 const role = z.enum(["admin", "user"]);
@@ -71,17 +70,6 @@ export function accountRoutes(context: ApiContext): AnyRoute[] {
   };
 
   return [
-    route({
-      method: "GET",
-      path: "/setup",
-      access: "open",
-      summary: "The page that the link of the first start leads to.",
-      answer: "html",
-      handle: ({ reply }) => {
-        reply.header("content-security-policy", setupPolicy);
-        return setupPage;
-      },
-    }),
     route({
       method: "POST",
       path: "/setup",

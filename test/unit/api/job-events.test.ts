@@ -72,6 +72,7 @@ class Scene {
     closed: this.#closed.signal,
     send: (event, data, id) => void this.said.push({ event, data: data as Record<string, unknown>, id }),
     mark: (id) => void this.marks.push(id),
+    drained: async () => undefined,
     end: () => this.#closed.abort(),
   };
 
