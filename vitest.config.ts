@@ -5,8 +5,20 @@ const reports = process.env["MSALT_TEST_REPORTS"];
 
 // Minutes of load and faults that do not depend on which Node runs them: MSALT_TEST_SHORT leaves them out.
 const long = [
-  ...["bench", "crashes", "crowd", "dashboard", "exhaustion", "floods", "marathon", "master-failpoints"],
-  ...["minion-failpoints", "netns", "network", "restart", "soak"],
+  "bench",
+  "crashes",
+  "crowd",
+  "dashboard",
+  "exhaustion",
+  "floods",
+  "marathon",
+  "master-failpoints",
+  "minion-failpoints",
+  "netns",
+  "network",
+  "pictures",
+  "restart",
+  "soak",
 ].map((name) => `test/process/${name}.test.ts`);
 const left = process.env["MSALT_TEST_SHORT"] === undefined ? [] : long;
 

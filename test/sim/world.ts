@@ -127,7 +127,7 @@ export class World implements Host {
     const say =
       (level: string) =>
       (message: string, { reason }: Readonly<Record<string, unknown>> = {}): void =>
-        this.note(`${name} ${level}: ${message}${reason === undefined ? "" : `: ${String(reason)}`}`);
+        this.note(`${name} ${level}: ${message}${typeof reason === "string" ? `: ${reason}` : ""}`);
     return { debug: () => undefined, info: say("info"), warn: say("warning"), error: say("error") };
   }
 
