@@ -279,7 +279,8 @@ describe("the executor", () => {
   });
 
   it("ends a run when its time is up, and says so", async () => {
-    await take(run({ fun: "count.shell", arg: ["echo some; sleep 777"], timeout: 100 }));
+    // Long enough for the command to have begun.
+    await take(run({ fun: "count.shell", arg: ["echo some; sleep 777"], timeout: 1000 }));
     const result = await ledger.result(jid as Jid);
     expect(result).toMatchObject({ state: "timed_out", success: false, kill: { signal: "SIGTERM", survivors: [] } });
     expect(ended).toEqual([jid]);
