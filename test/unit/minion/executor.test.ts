@@ -132,7 +132,7 @@ async function take(order: Record<string, unknown>, signature?: (bytes: Uint8Arr
   await idle();
 }
 async function idle(): Promise<void> {
-  await expect.poll(() => executor.idle).toBe(true);
+  await expect.poll(() => executor.idle, { timeout: 15_000 }).toBe(true);
 }
 
 describe("the executor", () => {
@@ -280,7 +280,7 @@ describe("the executor", () => {
 
   it("ends a run when its time is up, and says so", async () => {
     // Long enough for the command to have begun.
-    await take(run({ fun: "count.shell", arg: ["echo some; sleep 777"], timeout: 1000 }));
+    await take(run({ fun: "count.shell", arg: ["echo some; sleep 777"], timeout: 500 }));
     const result = await ledger.result(jid as Jid);
     expect(result).toMatchObject({ state: "timed_out", success: false, kill: { signal: "SIGTERM", survivors: [] } });
     expect(ended).toEqual([jid]);
