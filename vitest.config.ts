@@ -29,7 +29,14 @@ export default defineConfig({
       reporters: ["default", ["json", { outputFile: join(reports, `${Date.now()}-${process.pid}.json`) }]],
     }),
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 } },
+      {
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          testTimeout: 20_000,
+          expect: { poll: { timeout: 15_000 } },
+        },
+      },
       { test: { name: "sim", include: ["test/sim/**/*.test.ts"] } },
       {
         test: {

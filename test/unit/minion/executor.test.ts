@@ -132,7 +132,7 @@ async function take(order: Record<string, unknown>, signature?: (bytes: Uint8Arr
   await idle();
 }
 async function idle(): Promise<void> {
-  await expect.poll(() => executor.idle, { timeout: 15_000 }).toBe(true);
+  await expect.poll(() => executor.idle).toBe(true);
 }
 
 describe("the executor", () => {
