@@ -230,7 +230,7 @@ class Minion {
     const secret = (name: "sign" | "box" | "curve"): Uint8Array => loadSecret(config.pkiDir, "minion", name);
     const keys = { box: secret("box"), curve: secret("curve") };
     const signer = new Signer(secret("sign"));
-    const bootId = randomBytes(8);
+    let bootId = randomBytes(8);
     let counter = 0;
     for (let failures = 0; !signal.aborted; failures += 1) {
       const host = config.masters[failures % config.masters.length] ?? "localhost";
@@ -255,6 +255,8 @@ class Minion {
         );
       } catch (failure) {
         const code = failure instanceof Refused ? failure.code : undefined;
+        // A hello of an earlier process came late and was taken for the newer one: under this boot id nobody is heard again.
+        if (code === "E_STALE") bootId = randomBytes(8);
         this.#changes.warn("no link to the master, trying again", {
           host,
           reason: messageOf(failure),

@@ -130,7 +130,7 @@ export class Session {
   async #introduce(link: Link, signal: AbortSignal): Promise<void> {
     const { grains, log, onPillar } = this.#options;
     const unless = (failure: unknown, what: string): void => {
-      if (!(failure instanceof Refused) || failure.code === "E_FORBIDDEN") throw failure;
+      if (!(failure instanceof Refused) || ["E_FORBIDDEN", "E_STALE"].includes(failure.code)) throw failure;
       log.error(what, { code: failure.code, reason: failure.message });
     };
     await patiently(() => link.ask({ cmd: "grains", grains: grains() }, helloMs), signal).catch((failure: unknown) =>

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it, vi } from "vitest";
 import { bugs } from "./bugs.ts";
 import { Fixtures } from "./fixtures.ts";
 import { describeOutcome, runHistory } from "./history.ts";
+import { World } from "./world.ts";
 
 vi.mock("../../src/transport/channel.ts", async () => (await import("./stand-ins.ts")).transport);
 vi.mock("../../src/store/sqlite.ts", async () => (await import("./stand-ins.ts")).sqlite);
@@ -44,6 +45,32 @@ describe.runIf(one === undefined)("a simulated bus", () => {
       const { violation } = await runHistory(seed, fixtures);
       expect(violation, `seed ${seed}; to see it: MSALT_SIM_SEED=${seed} npm run sim`).toBeUndefined();
       await breathe();
+    }
+  });
+
+  it("EN-04: a hello that comes after that of the next process does not throw it out for good", async () => {
+    const world = new World(1, fixtures, 1);
+    const [minion] = world.minions;
+    try {
+      world.startMaster();
+      await world.clock.pass(100);
+      const workers = world.slots.flatMap(({ role, process }) => (role === "worker" ? (process ?? []) : []));
+      const [slow, quick] = workers;
+      if (minion === undefined || quick === undefined || slow === undefined) throw new Error("too small a world");
+      for (const worker of workers) world.clock.freeze(worker);
+      world.startMinion(minion);
+      await world.clock.pass(100);
+      world.crashMinion(minion);
+      world.startMinion(minion);
+      await world.clock.pass(100);
+      world.clock.thaw(quick);
+      await world.clock.pass(100);
+      world.clock.thaw(slow);
+      await world.clock.pass(5000);
+      expect(world.trace).toContainEqual(expect.stringContaining("trying again: something newer has been seen"));
+      expect(world.trace.at(-1)).toMatch(/ ready$/);
+    } finally {
+      world.dispose();
     }
   });
 
