@@ -134,6 +134,9 @@ describe("the keys of minions, as an operator sees them", () => {
     expect(await second.enrol(enrollPort())).toBe(2);
     second.connect(bus.ports);
     expect(await second.hello(Buffer.alloc(16, 8))).toMatchObject({ error: "E_FORBIDDEN" });
+    expect(await first.ask({ cmd: "heartbeat", running: [], topic: first.topic, count: 0 })).toMatchObject({
+      ok: { known: true },
+    });
     const jid = await bus.submit("twin", "cmd.run", "true");
     await until("the order at the first", () => first.frames.length === 2);
     expect(second.frames).toEqual([]);

@@ -141,9 +141,13 @@ export class MinionCommands {
     if (!presence.isNewest(link, call.cmd, call.bootId, call.counter)) {
       return { error: "E_STALE", message: "something newer has been seen" };
     }
-    presence.seen(link);
     this.#inFlight += 1;
     try {
+      // Before anything is noted: a host that is refused must not make the requests of the other one stale.
+      if (call.cmd === "hello" && this.#isTwin(parseLoad("hello", call.load), link)) {
+        return { error: "E_FORBIDDEN", message: "another host with this key is connected" };
+      }
+      presence.heard(link, call.cmd, call.bootId, call.counter);
       const reply = await this.#call(call.cmd, call.load, link);
       // Deleted while the commit ran: nothing more for this key (P6).
       return minionOf(call.keyId) === id ? reply : { error: "E_FORBIDDEN", message: "this key is not accepted" };
@@ -163,16 +167,20 @@ export class MinionCommands {
     return this.#handlers[cmd](parseLoad(cmd, load), link);
   }
 
+  #isTwin({ ledger }: Load<"hello">, link: MinionLink): boolean {
+    const { bus, now, log } = this.#options;
+    const other = link.ledger !== undefined && link.ledger.id !== Buffer.from(ledger.id).toString("hex");
+    if (!other || !link.subscribed || (link.lastSeen ?? 0) <= now() - twinMs) return false;
+    log.warn("two hosts use one minion key", { id: link.id });
+    bus.fire({ tag: tags.minionEvent(link.id, "duplicate"), data: { id: link.id } }, new Date(now()).toISOString());
+    return true;
+  }
+
   async #hello({ ledger, version }: Load<"hello">, link: MinionLink): Promise<Reply<"hello">> {
     const { presence, jobs, committer, bus, now, log } = this.#options;
     const id = Buffer.from(ledger.id).toString("hex");
     const before = link.ledger;
     const other = before !== undefined && before.id !== id;
-    if (other && link.subscribed && (link.lastSeen ?? 0) > now() - twinMs) {
-      log.warn("two hosts use one minion key", { id: link.id });
-      bus.fire({ tag: tags.minionEvent(link.id, "duplicate"), data: { id: link.id } }, new Date(now()).toISOString());
-      return { error: "E_FORBIDDEN", message: "another host with this key is connected" };
-    }
     if (other || (before !== undefined && ledger.count < before.count)) {
       log.warn("a minion's ledger went back: its open jobs are lost", { id: link.id });
       await jobs.loseAll(link.id, "the minion's ledger was lost or replaced by an older one");

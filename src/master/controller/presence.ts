@@ -122,17 +122,23 @@ export class Presence {
   isNewest(link: MinionLink, cmd: Command, bootId: Uint8Array, counter: number): boolean {
     if (!ordered.has(cmd)) return true;
     const boot = hex(bootId);
+    if (boot === link.bootId) return counter > (link.counters.get(cmd) ?? -1);
+    // A controller that has just started believes whoever speaks first; later only a hello may change the boot id.
+    return (cmd === "hello" || link.bootId === undefined) && !link.retired.includes(boot);
+  }
+
+  /** A request that is the newest of its class, and is not refused for what it is. */
+  heard(link: MinionLink, cmd: Command, bootId: Uint8Array, counter: number): void {
+    link.lastSeen = this.#now();
+    if (!ordered.has(cmd)) return;
+    const boot = hex(bootId);
     if (boot !== link.bootId) {
-      // A controller that has just started believes whoever speaks first; later only a hello may change the boot id.
-      if ((cmd !== "hello" && link.bootId !== undefined) || link.retired.includes(boot)) return false;
       if (link.bootId !== undefined) link.retired.push(link.bootId);
       if (link.retired.length > 16) link.retired.shift();
       link.bootId = boot;
       link.counters.clear();
     }
-    if (counter <= (link.counters.get(cmd) ?? -1)) return false;
     link.counters.set(cmd, counter);
-    return true;
   }
 
   /** A new publish session; the old topic is dead from now on. */
@@ -173,10 +179,6 @@ export class Presence {
       this.#setSubscribed(link, false);
     }
     this.#byTopic.clear();
-  }
-
-  seen(link: MinionLink): void {
-    link.lastSeen = this.#now();
   }
 
   /** What is to be remembered of every minion that was ever seen. */

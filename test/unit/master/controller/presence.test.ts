@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { type MinionLink, Presence } from "../../../../src/master/controller/presence.ts";
 import type { KeyId, MinionId } from "../../../../src/wire/ids.ts";
 import { limits } from "../../../../src/wire/limits.ts";
+import type { Command } from "../../../../src/wire/loads.ts";
 
 const id = "m1" as MinionId;
 const keyId = "a".repeat(32) as KeyId;
@@ -27,26 +28,39 @@ beforeEach(() => {
 });
 
 describe("isNewest", () => {
+  /** Noted when it was the newest. */
+  const ask = (cmd: Command, of: Uint8Array, counter: number): boolean => {
+    const newest = presence.isNewest(link, cmd, of, counter);
+    if (newest) presence.heard(link, cmd, of, counter);
+    return newest;
+  };
+
   it("EN-04: keeps the newest of each class and refuses older ones", () => {
-    expect(presence.isNewest(link, "hello", boot(1), 5)).toBe(true);
-    expect(presence.isNewest(link, "grains", boot(1), 7)).toBe(true);
-    expect(presence.isNewest(link, "grains", boot(1), 6)).toBe(false);
-    expect(presence.isNewest(link, "grains", boot(1), 7)).toBe(false);
-    expect(presence.isNewest(link, "heartbeat", boot(1), 6)).toBe(true);
-    expect(presence.isNewest(link, "job.return", boot(1), 1)).toBe(true);
+    expect(ask("hello", boot(1), 5)).toBe(true);
+    expect(ask("grains", boot(1), 7)).toBe(true);
+    expect(ask("grains", boot(1), 6)).toBe(false);
+    expect(ask("grains", boot(1), 7)).toBe(false);
+    expect(ask("heartbeat", boot(1), 6)).toBe(true);
+    expect(ask("job.return", boot(1), 1)).toBe(true);
   });
 
   it("EN-04: believes nothing of a process that a newer hello has replaced", () => {
-    presence.isNewest(link, "hello", boot(1), 1);
-    presence.isNewest(link, "hello", boot(2), 1);
-    expect(presence.isNewest(link, "heartbeat", boot(1), 99)).toBe(false);
-    expect(presence.isNewest(link, "hello", boot(1), 99)).toBe(false);
-    expect(presence.isNewest(link, "heartbeat", boot(2), 2)).toBe(true);
+    ask("hello", boot(1), 1);
+    ask("hello", boot(2), 1);
+    expect(ask("heartbeat", boot(1), 99)).toBe(false);
+    expect(ask("hello", boot(1), 99)).toBe(false);
+    expect(ask("heartbeat", boot(2), 2)).toBe(true);
   });
 
   it("does not let anything but a hello bring a new boot id", () => {
-    presence.isNewest(link, "hello", boot(1), 1);
-    expect(presence.isNewest(link, "grains", boot(3), 1)).toBe(false);
+    ask("hello", boot(1), 1);
+    expect(ask("grains", boot(3), 1)).toBe(false);
+  });
+
+  it("notes nothing by itself", () => {
+    ask("hello", boot(1), 1);
+    expect(presence.isNewest(link, "hello", boot(2), 1)).toBe(true);
+    expect(ask("heartbeat", boot(1), 2)).toBe(true);
   });
 });
 
