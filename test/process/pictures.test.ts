@@ -72,9 +72,15 @@ it.skipIf(folder === undefined)("shows every page", { timeout: 180_000 }, async 
   await take("setup");
   const api = await firstAdmin(bus);
   await page.goto(`${origin}/`);
+  await page.getByRole("button", { name: "Log in" }).waitFor();
+  await page.setViewportSize({ width: 1200, height: 300 });
+  await take("login");
+  await page.setViewportSize({ width: 1200, height: 600 });
   await enter(page);
   await page.getByText("200 connected").waitFor();
   await take("minions");
+  await go("minions/db1");
+  await take("minion");
   await go("keys");
   await page.getByRole("heading", { name: "Waiting to be accepted (2)" }).waitFor();
   await take("keys");
