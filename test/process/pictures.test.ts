@@ -79,8 +79,10 @@ it.skipIf(folder === undefined)("shows every page", { timeout: 180_000 }, async 
   await enter(page);
   await page.getByText("200 connected").waitFor();
   await take("minions");
-  await go("minions/db1");
+  await go("minions/web1");
+  await page.setViewportSize({ width: 1200, height: 345 });
   await take("minion");
+  await page.setViewportSize({ width: 1200, height: 600 });
   await go("keys");
   await page.getByRole("heading", { name: "Waiting to be accepted (2)" }).waitFor();
   await take("keys");
