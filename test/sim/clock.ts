@@ -6,17 +6,7 @@
  * A simulated process is the owner of timers: what a timer's callback starts belongs to the same process. To kill one is to
  * drop its timers; nobody hears of its promises again.
  */
-
-/** 0 to 1, from a seed (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b_79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
+import { seeded } from "../support/seed.ts";
 
 export interface Process {
   readonly name: string;

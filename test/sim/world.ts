@@ -11,7 +11,8 @@ import { type AnyFunction, Outcome, declare } from "../../src/modules/declare.ts
 import type { Log } from "../../src/log/log.ts";
 import type { JobStore } from "../../src/store/job-store.ts";
 import type { KeyRecord } from "../../src/wire/key-record.ts";
-import { Clock, type Process, seeded } from "./clock.ts";
+import { seeded } from "../support/seed.ts";
+import { Clock, type Process } from "./clock.ts";
 import { MinionDisk } from "./disk.ts";
 import type { Enrolled, Fixtures } from "./fixtures.ts";
 import { Network, hostOf } from "./network.ts";

@@ -1,17 +1,12 @@
-/** Random choices that a seed repeats (mulberry32). */
+import { seeded } from "./seed.ts";
+
+/** Random choices that a seed repeats. */
 export class Random {
-  #state: number;
+  /** From 0 to 1. */
+  readonly next: () => number;
 
   constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** From 0 to 1. */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+    this.next = seeded(seed);
   }
 
   between(least: number, most: number): number {
