@@ -56,7 +56,8 @@ describe("completion with a master", () => {
     const soon = async (): Promise<void> => {
       const started = performance.now();
       expect(await complete("minions")).toEqual({ code: 0, stdout: "", stderr: "" });
-      expect(performance.now() - started).toBeLessThan(4000);
+      // A tool that waits for an answer waits for half a minute.
+      expect(performance.now() - started).toBeLessThan(20_000);
     };
     const [controller] = bus.pidsOf("controller");
     if (controller === undefined) throw new Error("no controller");

@@ -180,7 +180,7 @@ describe("what does not come", () => {
       retcode: 1,
       value: { error: "HTTP 599: Timeout after 0.2 seconds", status: 599 },
     });
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(performance.now() - start).toBeLessThan(20_000);
   });
 
   it("whole is a failure", async () => {
