@@ -5,6 +5,7 @@ const reports = process.env["MSALT_TEST_REPORTS"];
 
 // Minutes of load and faults that do not depend on which Node runs them: MSALT_TEST_SHORT leaves them out.
 const long = [
+  "api-limits",
   "bench",
   "crashes",
   "crowd",
@@ -17,6 +18,7 @@ const long = [
   "netns",
   "network",
   "pictures",
+  "record",
   "restart",
   "soak",
 ].map((name) => `test/process/${name}.test.ts`);
