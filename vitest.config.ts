@@ -10,6 +10,7 @@ const long = [
   "crashes",
   "crowd",
   "dashboard",
+  "dashboard-crowd",
   "exhaustion",
   "floods",
   "marathon",

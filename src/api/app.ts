@@ -61,7 +61,8 @@ export function buildApp(context: ApiContext, routes: readonly AnyRoute[], tls?:
   });
   app.addHook("onRequest", async (_request, reply) => void reply.headers(headers));
   app.addHook("onResponse", async (request, reply) => metrics.answered(request.method, reply.statusCode));
-  for (const each of routes) addRoute(app, context, each);
+  const noted = new Rates(1, 60, context.steady);
+  for (const each of routes) addRoute(app, context, each, noted);
   return app;
 }
 
@@ -89,13 +90,10 @@ function boundIdle(server: Server): void {
   server.on("request", ({ socket }: IncomingMessage) => void idle.delete(socket));
 }
 
-const refusals = new WeakMap<ApiContext, Rates>();
-
-function addRoute(app: FastifyInstance, context: ApiContext, route: AnyRoute): void {
+/** @param noted how often refusals of one account are written to the audit log */
+function addRoute(app: FastifyInstance, context: ApiContext, route: AnyRoute, noted: Rates): void {
   const { method, path, access, answer } = route;
   if (!accesses.includes(access)) throw new Error(`route ${method} ${path} does not say who may ask`);
-  const noted = refusals.get(context) ?? new Rates(1, 60, context.steady);
-  refusals.set(context, noted);
   app.route({
     method,
     url: path,

@@ -1,7 +1,6 @@
-import { open, rename } from "node:fs/promises";
 import { dump } from "js-yaml";
 import { MsaltError, messageOf } from "../errors.ts";
-import { failpoint } from "../lib/failpoint.ts";
+import { replaceFile } from "../lib/replace-file.ts";
 import { maxBytes, parseYaml } from "./yaml.ts";
 
 /**
@@ -9,18 +8,7 @@ import { maxBytes, parseYaml } from "./yaml.ts";
  * @throws MsaltError `ERR_FUNCTION_ARGS` when the minion could not read them again at its next start.
  */
 export async function saveGrains(file: string, grains: Readonly<Record<string, unknown>>): Promise<void> {
-  const text = written(file, grains);
-  const draft = `${file}.new`;
-  const handle = await open(draft, "w", 0o600);
-  try {
-    await handle.writeFile(text);
-    failpoint("grains.sync");
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  failpoint("grains.rename");
-  await rename(draft, file);
+  await replaceFile(file, written(file, grains));
 }
 
 function written(file: string, grains: Readonly<Record<string, unknown>>): string {

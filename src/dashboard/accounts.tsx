@@ -3,7 +3,8 @@ import { api } from "./api.ts";
 import { useAction, useLoad } from "./hooks.ts";
 import { TokenList } from "./me.tsx";
 import type { Account } from "./types.ts";
-import { Dialog, Field, Input, Problem, Select, Time } from "./ui.tsx";
+import { Field, Input, Lines, NewPassword, Select } from "./inputs.tsx";
+import { Dialog, Problem, Time } from "./ui.tsx";
 
 /** `"new"`: one that is to be made. */
 type Edited = Account | "new";
@@ -82,26 +83,14 @@ function AccountDialog({ of: edited, onClose }: { of: Edited; onClose: () => voi
           label={before === undefined ? "Password" : "New password (empty: as it is)"}
           hint="at least 12 characters"
         >
-          <Input
-            type="password"
-            value={password}
-            onValue={setPassword}
-            autocomplete="new-password"
-            minLength={12}
-            required={before === undefined}
-          />
+          <NewPassword value={password} onValue={setPassword} required={before === undefined} />
         </Field>
         <Field label="Role">
           <Select value={role} onValue={setRole} options={["user", "admin"]} />
         </Field>
         {role === "user" && (
           <Field label="Rules" hint='JSON: ["test.*", {"web*": ["service.restart"]}]'>
-            <textarea
-              rows={6}
-              value={rules}
-              spellcheck={false}
-              onInput={(event) => setRules(event.currentTarget.value)}
-            />
+            <Lines rows={6} value={rules} onValue={setRules} />
           </Field>
         )}
         {before !== undefined && (

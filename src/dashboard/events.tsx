@@ -2,7 +2,8 @@ import { useRef, useState } from "preact/hooks";
 import { textOf } from "./fold.ts";
 import { useSettled, useStream } from "./hooks.ts";
 import { query } from "./api.ts";
-import { Field, Input, Output, Rows, Time } from "./ui.tsx";
+import { Field, Input } from "./inputs.tsx";
+import { Output, Rows, Time } from "./ui.tsx";
 
 interface BusEvent {
   readonly n: number;

@@ -1,6 +1,6 @@
 import type { Fields } from "./form.ts";
 import type { FunctionInfo, Parameter } from "./types.ts";
-import { Field, Input, Select } from "./ui.tsx";
+import { Field, Input, Lines, Select } from "./inputs.tsx";
 
 /** A field for each parameter of the definition; those that may be left out stand behind the others, folded when they are many. */
 export function FunctionForm({
@@ -74,14 +74,5 @@ function ParameterInput({
     return <Input {...more} value={value} onValue={onValue} inputMode="decimal" required={required} />;
   }
   const rows = variadic !== undefined || kind === "list" ? 3 : Math.min(12, value.split("\n").length);
-  return (
-    <textarea
-      {...more}
-      rows={rows}
-      value={value}
-      spellcheck={false}
-      autocomplete="off"
-      onInput={(event) => onValue(event.currentTarget.value)}
-    />
-  );
+  return <Lines {...more} rows={rows} value={value} onValue={onValue} />;
 }

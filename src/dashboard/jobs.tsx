@@ -2,7 +2,8 @@ import { useState } from "preact/hooks";
 import { query } from "./api.ts";
 import { usePages, useRoute, useSettled } from "./hooks.ts";
 import type { Job } from "./types.ts";
-import { Field, Input, Problem, Rows, Select, Time } from "./ui.tsx";
+import { Field, Input, Select } from "./inputs.tsx";
+import { Problem, Rows, Time } from "./ui.tsx";
 
 /** The filters stand in the address, so that a search can be kept and handed on. */
 export function JobsPage() {

@@ -2,7 +2,8 @@ import { useState } from "preact/hooks";
 import { api } from "./api.ts";
 import { useAction, useLoad } from "./hooks.ts";
 import { type Key, type Keys, keyStates } from "./types.ts";
-import { Dialog, Field, Input, Problem, Rows, Time } from "./ui.tsx";
+import { Field, Input } from "./inputs.tsx";
+import { Dialog, Problem, Rows, Time } from "./ui.tsx";
 
 type Act = "accept" | "reject" | "delete";
 

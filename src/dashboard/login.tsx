@@ -2,7 +2,8 @@ import { useState } from "preact/hooks";
 import { api } from "./api.ts";
 import { useAction } from "./hooks.ts";
 import type { Session } from "./types.ts";
-import { Field, Input, Problem } from "./ui.tsx";
+import { Field, Input, NewPassword } from "./inputs.tsx";
+import { Problem } from "./ui.tsx";
 
 export function LoginPage({ problem, onEnter }: { problem: unknown; onEnter: (session: Session) => void }) {
   const [name, setName] = useState("");
@@ -57,14 +58,7 @@ export function SetupPage() {
           <Input value={name} onValue={setName} autocomplete="username" required pattern="[a-z][a-z0-9._\-]{0,31}" />
         </Field>
         <Field label="Password" hint="at least 12 characters">
-          <Input
-            type="password"
-            value={password}
-            onValue={setPassword}
-            autocomplete="new-password"
-            minLength={12}
-            required
-          />
+          <NewPassword value={password} onValue={setPassword} />
         </Field>
         <Field label="Password again">
           <Input type="password" value={again} onValue={setAgain} autocomplete="new-password" required />

@@ -2,7 +2,8 @@ import { useState } from "preact/hooks";
 import { api } from "./api.ts";
 import { useAction, useLoad } from "./hooks.ts";
 import type { Session, Token } from "./types.ts";
-import { Field, Input, Problem, Time } from "./ui.tsx";
+import { Field, Input, NewPassword } from "./inputs.tsx";
+import { Problem, Time } from "./ui.tsx";
 
 export function MePage({ who }: { who: Session }) {
   const [round, setRound] = useState(0);
@@ -121,7 +122,7 @@ function Password() {
         <Input type="password" value={old} onValue={setOld} autocomplete="current-password" required />
       </Field>
       <Field label="New password">
-        <Input type="password" value={fresh} onValue={setFresh} autocomplete="new-password" minLength={12} required />
+        <NewPassword value={fresh} onValue={setFresh} />
       </Field>
       <button type="submit" disabled={action.busy}>
         Change it

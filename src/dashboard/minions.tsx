@@ -5,7 +5,8 @@ import { useLoad, usePages, useSettled, useStream } from "./hooks.ts";
 import { runLink } from "./run.tsx";
 import { TargetFields } from "./target.tsx";
 import type { Minion, TargetExpression } from "./types.ts";
-import { Field, Output, Problem, Rows, Select, Time } from "./ui.tsx";
+import { Field, Select } from "./inputs.tsx";
+import { Output, Problem, Rows, Time } from "./ui.tsx";
 
 interface MinionPageOf {
   readonly minions: readonly Minion[];

@@ -1,5 +1,5 @@
 import type { JobOptions } from "./types.ts";
-import { Field, Input } from "./ui.tsx";
+import { Field, Input } from "./inputs.tsx";
 
 /** As typed; what is empty is left to the master. */
 export type OptionTexts = Readonly<Partial<Record<keyof JobOptions, string>>>;

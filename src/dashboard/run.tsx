@@ -19,7 +19,8 @@ import {
   type Target,
   type TargetExpression,
 } from "./types.ts";
-import { Dialog, Field, Input, Problem } from "./ui.tsx";
+import { Field, Input, Lines } from "./inputs.tsx";
+import { Dialog, Problem } from "./ui.tsx";
 
 /** From so many targets on, what has effects is sent only when their number is typed. */
 const typedFrom = 10;
@@ -131,12 +132,7 @@ function RunForm({ query, from }: { query: URLSearchParams; from: Job<readonly T
             {asText ? (
               fun !== "" && (
                 <Field label="Arguments" hint="one a line, as on the command line: text, 5, true, [a, b] or name=value">
-                  <textarea
-                    rows={4}
-                    value={raw}
-                    spellcheck={false}
-                    onInput={(event) => setRaw(event.currentTarget.value)}
-                  />
+                  <Lines rows={4} value={raw} onValue={setRaw} />
                 </Field>
               )
             ) : (

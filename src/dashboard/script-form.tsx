@@ -2,7 +2,8 @@ import { fromBase64, toBase64 } from "./api.ts";
 import { useLoad } from "./hooks.ts";
 import { type OptionTexts, optionsOf } from "./options.tsx";
 import type { Call, ScriptVersion, TargetExpression } from "./types.ts";
-import { Editor, Field, Input, Problem, Select } from "./ui.tsx";
+import { Editor, Field, Input, Lines, Select } from "./inputs.tsx";
+import { Problem } from "./ui.tsx";
 
 export interface ScriptFields {
   readonly text: string;
@@ -55,12 +56,7 @@ export function ScriptForm({ fields, onFields }: { fields: ScriptFields; onField
         <Editor label="Script" value={fields.text} onValue={(text) => onFields({ ...fields, text })} />
       )}
       <Field label="Arguments" hint="one a line">
-        <textarea
-          rows={2}
-          value={fields.args}
-          spellcheck={false}
-          onInput={(event) => onFields({ ...fields, args: event.currentTarget.value })}
-        />
+        <Lines rows={2} value={fields.args} onValue={(args) => onFields({ ...fields, args })} />
       </Field>
     </>
   );

@@ -3,7 +3,8 @@ import { api, fromBase64, query, toBase64 } from "./api.ts";
 import { DiffLines } from "./groups.tsx";
 import { useAction, useLoad } from "./hooks.ts";
 import type { ScriptVersion } from "./types.ts";
-import { Dialog, Editor, Field, Input, Problem, Select, Time } from "./ui.tsx";
+import { Editor, Field, Input, Select } from "./inputs.tsx";
+import { Dialog, Problem, Time } from "./ui.tsx";
 
 interface Listed extends ScriptVersion {
   readonly name: string;

@@ -3,7 +3,8 @@ import { useEffect, useState } from "preact/hooks";
 import { api } from "./api.ts";
 import { useSettled } from "./hooks.ts";
 import type { TargetExpression } from "./types.ts";
-import { Field, Input, Problem, Select } from "./ui.tsx";
+import { Field, Input, Select } from "./inputs.tsx";
+import { Problem } from "./ui.tsx";
 
 const targetTypes = [
   ["glob", "glob on the id"],

@@ -1,5 +1,5 @@
 /** What the pages are built of. */
-import { cloneElement, type ComponentChildren, type JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { safeText } from "../lib/safe-text.ts";
 import { ApiError } from "./api.ts";
@@ -15,101 +15,6 @@ export function Problem({ of: problem }: { of: unknown }): JSX.Element | null {
       {safeText(message)}
       {problem instanceof ApiError && problem.hint !== undefined && <div>{safeText(problem.hint)}</div>}
       {problem instanceof ApiError && <code>{problem.code}</code>}
-    </div>
-  );
-}
-
-export function Field({ label, hint, children }: { label: string; hint?: string | undefined; children: JSX.Element }) {
-  const id = useId();
-  return (
-    <div class="field">
-      <label>
-        <span>{label}</span>
-        {hint === undefined ? children : cloneElement(children, { "aria-describedby": id })}
-      </label>
-      {hint !== undefined && <small id={id}>{hint}</small>}
-    </div>
-  );
-}
-
-interface InputProps {
-  readonly value: string;
-  readonly onValue: (value: string) => void;
-  readonly type?: "text" | "password" | "number" | "datetime-local";
-  readonly inputMode?: "decimal" | "numeric";
-  readonly autocomplete?: "username" | "current-password" | "new-password";
-  readonly list?: string;
-  readonly placeholder?: string | undefined;
-  readonly required?: boolean;
-  readonly pattern?: string;
-  readonly minLength?: number;
-  readonly min?: number;
-  readonly max?: number;
-  readonly autofocus?: boolean;
-  /** `/` leads to it. */
-  readonly search?: boolean;
-}
-
-export function Input({ value, onValue, autocomplete, search, ...more }: InputProps) {
-  // The types of preact know an input by its type alone; here it is a variable.
-  const attributes: object = more;
-  return (
-    <input
-      {...attributes}
-      autocomplete={autocomplete ?? "off"}
-      spellcheck={false}
-      data-search={search}
-      value={value}
-      onInput={(event) => onValue(event.currentTarget.value)}
-    />
-  );
-}
-
-export function Select({
-  value,
-  onValue,
-  options,
-  ...more
-}: {
-  value: string;
-  onValue: (value: string) => void;
-  options: readonly (string | readonly [string, string])[];
-}) {
-  return (
-    <select {...more} value={value} onChange={(event) => onValue(event.currentTarget.value)}>
-      {options.map((option) => {
-        const [key, text] = typeof option === "string" ? [option, option] : option;
-        return (
-          <option key={key} value={key}>
-            {text}
-          </option>
-        );
-      })}
-    </select>
-  );
-}
-
-/** A plain editor with line numbers. */
-export function Editor({ value, onValue, label }: { value: string; onValue: (value: string) => void; label: string }) {
-  const numbers = useRef<HTMLPreElement>(null);
-  const lines = value.split("\n").length;
-  return (
-    <div class="editor">
-      <pre ref={numbers} aria-hidden="true">
-        {Array.from({ length: lines }, (_, n) => n + 1).join("\n")}
-      </pre>
-      <textarea
-        aria-label={label}
-        value={value}
-        rows={16}
-        wrap="off"
-        spellcheck={false}
-        autocomplete="off"
-        onInput={(event) => onValue(event.currentTarget.value)}
-        onScroll={(event) => {
-          if (numbers.current !== null) numbers.current.scrollTop = event.currentTarget.scrollTop;
-        }}
-      />
     </div>
   );
 }

@@ -74,10 +74,9 @@ export const minionPoints = [
   "fetch.sync",
   "fetch.rename",
   "file.rename",
-  "grains.sync",
-  "grains.rename",
-  "schedule.sync",
-  "schedule.rename",
+  "kept.sync",
+  "kept.rename",
+  "kept.folder",
 ] as const;
 
 export type Failpoint = (typeof masterPoints)[number] | (typeof minionPoints)[number];

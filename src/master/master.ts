@@ -23,24 +23,20 @@ const oneArena = { MALLOC_ARENA_MAX: "1" };
  * go when the connection goes; the bound is half of the mappings that Linux gives one process.
  */
 const ofConnections = { ...oneArena, MALLOC_MMAP_THRESHOLD_: "16384", MALLOC_MMAP_MAX_: "32768" };
-const mallocOf = {
-  controller: oneArena,
-  worker: oneArena,
-  publisher: ofConnections,
-  reqserver: ofConnections,
-  api: oneArena,
-} as const;
-const starting: readonly Role[] = ["controller", "publisher", "reqserver", "worker", "api"];
-const stopping: readonly Role[] = ["api", "reqserver", "worker", "publisher", "controller"];
 const noCode = "--disallow-code-generation-from-strings";
-/** The router of the HTTP server makes code of the paths that we give it, and of nothing else. */
-const optionsOf: Readonly<Record<Role, readonly string[]>> = {
-  controller: [noCode, ...busyHeap],
-  worker: [noCode, ...smallHeap],
-  publisher: [noCode, ...smallHeap],
-  reqserver: [noCode, ...smallHeap],
-  api: smallHeap,
+
+/** What each process is started with, in the order in which they are started. */
+const starts: Readonly<Record<Role, { readonly options: readonly string[]; readonly env: NodeJS.ProcessEnv }>> = {
+  controller: { options: [noCode, ...busyHeap], env: oneArena },
+  publisher: { options: [noCode, ...smallHeap], env: ofConnections },
+  reqserver: { options: [noCode, ...smallHeap], env: ofConnections },
+  worker: { options: [noCode, ...smallHeap], env: oneArena },
+  // The router of the HTTP server makes code of the paths that we give it, and of nothing else.
+  api: { options: smallHeap, env: oneArena },
 };
+const starting = Object.keys(starts) as Role[];
+/** Who talks to others first. */
+const stopping: readonly Role[] = ["api", "reqserver", "worker", "publisher", "controller"];
 const pingMs = 1000;
 /** A flood from an accepted minion fills half a GiB in a second. */
 const memoryMs = 100;
@@ -135,11 +131,12 @@ export class Supervisor {
       epoch: slot.epoch,
       number: slot.number,
     };
+    const { options, env: malloc } = starts[slot.role];
     const spawned = fork(`${scripts}/master-${slot.role}.js`, [], {
-      execArgv: [...optionsOf[slot.role]],
+      execArgv: [...options],
       env: {
         ...env,
-        ...mallocOf[slot.role],
+        ...malloc,
         UV_THREADPOOL_SIZE: "8",
         [childSettingsVariable]: JSON.stringify(child),
       },

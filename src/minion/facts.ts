@@ -93,7 +93,7 @@ export class OwnFacts {
     if (machine !== undefined) return { ...machine, ...custom, id: config.id };
     const master = config.masters[0] ?? "";
     const zmqversion = await zmqVersion();
-    this.#uuid ??= lastingUuid(`${config.dataDir}/uuid`, log);
+    this.#uuid ??= await lastingUuid(`${config.dataDir}/uuid`, log);
     const own = { zmqversion, minion_uuid: this.#uuid };
     return gatherGrains({ id: config.id, master, version, custom: { ...own, ...custom } });
   }

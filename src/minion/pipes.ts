@@ -4,7 +4,18 @@
  * its name is gone before anybody uses it.
  */
 import { execFile } from "node:child_process";
-import { closeSync, constants, existsSync, fchownSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fchownSync,
+  lstatSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -13,6 +24,8 @@ import { MsaltError, messageOf } from "../errors.ts";
 const batch = 8;
 /** Where a file may stand for a moment, tried in order; memory first, so that a full disk stops no command. */
 const folders: readonly string[] = ["/dev/shm", "/run", tmpdir()];
+/** Followed by the process that has made it. */
+const prefix = "msalt-pipe-";
 
 export interface Owner {
   readonly uid: number;
@@ -29,6 +42,7 @@ export interface Pipe {
 export class PipePool {
   #spare: Pipe[] = [];
   #filling: Promise<void> | undefined;
+  #cleared = false;
 
   /**
    * A pipe that `owner` may open again by its name under /dev.
@@ -54,6 +68,8 @@ export class PipePool {
   }
 
   async #fill(): Promise<void> {
+    if (!this.#cleared) clearPipes();
+    this.#cleared = true;
     await inPassing(async (folder) => {
       const names = Array.from({ length: batch }, (_, n) => join(folder, String(n)));
       await promisify(execFile)("mkfifo", ["-m", "600", ...names]);
@@ -80,13 +96,30 @@ export async function inputFile(text: string, owner?: Owner): Promise<number> {
   });
 }
 
+/** Removes what processes of this user that were killed have left behind. Never throws. */
+function clearPipes(): void {
+  for (const place of folders) {
+    try {
+      const left = readdirSync(place).filter((name) => name.startsWith(prefix));
+      for (const name of left) clearPipe(join(place, name), Number(name.slice(prefix.length).split("-")[0]));
+    } catch {
+      // Not there, or not ours to look into: then there is nothing of ours.
+    }
+  }
+}
+
+function clearPipe(folder: string, maker: number): void {
+  if (lstatSync(folder).uid !== process.geteuid?.() || existsSync(`/proc/${maker}`)) return;
+  rmSync(folder, { recursive: true, force: true });
+}
+
 /** Hands a fresh folder to `work` and removes it; where that fails, tries the next place. */
 async function inPassing<T>(work: (folder: string) => Promise<T>): Promise<T> {
   let failure: unknown;
   for (const place of folders.filter((name) => existsSync(name))) {
     let folder: string | undefined;
     try {
-      folder = mkdtempSync(join(place, "msalt-pipe-"));
+      folder = mkdtempSync(join(place, `${prefix}${process.pid}-`));
       return await work(folder);
     } catch (cause) {
       failure = cause;

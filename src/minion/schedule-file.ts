@@ -1,9 +1,8 @@
 import { readFileSync, renameSync } from "node:fs";
-import { open, rename } from "node:fs/promises";
 import * as z from "zod";
 import { scheduledJob } from "../config/schedule.ts";
 import { MsaltError, messageOf } from "../errors.ts";
-import { failpoint } from "../lib/failpoint.ts";
+import { replaceFile } from "../lib/replace-file.ts";
 import type { Log } from "../log/log.ts";
 
 const maxBytes = 1_048_576;
@@ -40,14 +39,5 @@ export async function saveSchedule(file: string, schedule: ScheduleChange): Prom
   const text = `${JSON.stringify(schedule, undefined, 2)}\n`;
   if (Buffer.byteLength(text) > maxBytes)
     throw new MsaltError("ERR_FUNCTION_ARGS", `the schedule would be larger than ${maxBytes} bytes`);
-  const handle = await open(`${file}.new`, "w", 0o600);
-  try {
-    await handle.writeFile(text);
-    failpoint("schedule.sync");
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  failpoint("schedule.rename");
-  await rename(`${file}.new`, file);
+  await replaceFile(file, text);
 }

@@ -15,7 +15,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { messagesOf, sendMessage } from "../../src/transport/stream.ts";
 import { decode, encode } from "../../src/wire/codec.ts";
-import { Bus, type Result, dist, noOtherUsers, until } from "../support/bus.ts";
+import { Bus, noOtherUsers } from "../support/bus.ts";
+import { type Result, dist, until } from "../support/proc.ts";
 
 // Two accounts that every Debian has, and one without a rule.
 const ann = { name: nameOf(1), uid: 1 };

@@ -6,7 +6,8 @@ import { type TLSSocket, connect as connectTls } from "node:tls";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ApiClient, firstAdmin } from "../support/api.ts";
-import { Bus, Proc, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { Proc, until } from "../support/proc.ts";
 
 let bus: Bus;
 let admin: ApiClient;

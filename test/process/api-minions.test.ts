@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AnyRoute } from "../../src/api/route.ts";
 import { type ApiClient, firstAdmin, newAccount } from "../support/api.ts";
-import { Bus, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 import { FakeApi } from "../support/fake-api.ts";
 
 let bus: Bus;

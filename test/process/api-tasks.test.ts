@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ApiClient, firstAdmin, newAccount } from "../support/api.ts";
-import { Bus, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 
 let bus: Bus;
 let admin: ApiClient;

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { keyIdOf } from "../../src/crypto/primitives.ts";
 import { encode } from "../../src/wire/codec.ts";
 import { type Order, orderSignedBytes } from "../../src/wire/publication.ts";
-import { Bus, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 import { host } from "../support/keys.ts";
 import { ShiftedPrograms } from "../support/shifted.ts";
 

@@ -5,7 +5,8 @@ import { XSubscriber } from "zeromq";
 import { LocalClient } from "../../src/client/local.ts";
 import type { BusEvent } from "../../src/wire/local.ts";
 import { rawMinion, stillServing, unharmed } from "../support/attack.ts";
-import { Bus, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 import { RawMinion, exchange, z85 } from "../support/raw-minion.ts";
 
 describe("a hostile minion and what belongs to others", () => {

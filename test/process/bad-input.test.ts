@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalClient } from "../../src/client/local.ts";
 import { hashTree, stillServing, unharmed } from "../support/attack.ts";
-import { Bus, type Result, noOtherUsers, until } from "../support/bus.ts";
+import { Bus, noOtherUsers } from "../support/bus.ts";
+import { type Result, until } from "../support/proc.ts";
 
 const dist = join(import.meta.dirname, "../../dist");
 // Tabs and line breaks may pass.

@@ -17,7 +17,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hashTree, stillServing } from "../support/attack.ts";
-import { Bus, type Proc, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { type Proc, until } from "../support/proc.ts";
 
 /** It ends soon, with an error and without a stack trace; its message. */
 async function refusal(proc: Proc): Promise<string> {

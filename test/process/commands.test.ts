@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Dealer } from "zeromq";
 import { decode, encode } from "@msgpack/msgpack";
 import { stillServing, unharmed } from "../support/attack.ts";
-import { Bus, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 import { localLoads, minionLoads } from "../support/commands.ts";
 import { RawMinion, type RawReply } from "../support/raw-minion.ts";
 

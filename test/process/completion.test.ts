@@ -3,7 +3,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Bus, Proc, dist } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { Proc, dist } from "../support/proc.ts";
 
 let bus: Bus;
 let bin: string;

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { Bus, commandOf, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { commandOf, until } from "../support/proc.ts";
 
 const read = (file: string): string => (existsSync(file) ? readFileSync(file, "utf8") : "");
 const lines = (file: string): string[] => read(file).split("\n").filter(Boolean);

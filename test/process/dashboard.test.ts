@@ -4,16 +4,16 @@ import { type Server, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ApiClient, ApiClient as Client } from "../support/api.ts";
+import { type ApiClient, ApiClient as Client, adminPassword } from "../support/api.ts";
 import { type Watched, noBrowser, openBrowser, visit } from "../support/browser.ts";
 import { Bus } from "../support/bus.ts";
+import { ended, go, jidOf, logIn, send } from "../support/dashboard.ts";
 
 const why = noBrowser();
 if (why !== undefined) process.stdout.write(`dashboard.test.ts is skipped: ${why}\n`);
 
-const password = "correct horse battery";
 const folder = mkdtempSync(join(tmpdir(), "msalt-dashboard-"));
 let bus: Bus;
 let browser: Browser;
@@ -55,57 +55,22 @@ function hostile(name: string): string {
   return `<img src="${elsewhereUrl}/${name}" onerror="alert(1)"><script>alert("${name}")</script>`;
 }
 
-async function go(page: Page, path: string, heading: string | RegExp): Promise<void> {
-  await page.goto(`${origin}/#/${path}`);
-  await page.getByRole("heading", { level: 1, name: heading }).waitFor();
-}
-
-interface Order {
-  readonly target?: string;
-  readonly type?: string;
-  readonly fun: string;
-  readonly fields?: Readonly<Record<string, string>>;
-}
-
-/** Fills the form and sends it. */
-async function send(page: Page, { target = "*", type = "glob on the id", fun, fields = {} }: Order): Promise<void> {
-  await go(page, "run", "Run");
-  await page.getByLabel("Target", { exact: true }).fill(target);
-  await page.getByLabel("Target type").selectOption(type);
-  await page.getByLabel("Function").fill(fun);
-  for (const [name, value] of Object.entries(fields)) await page.getByLabel(name, { exact: true }).fill(value);
-  await page.getByRole("button", { name: "Look at it before it is sent" }).click();
-  await page.getByRole("button", { name: /^Send to/ }).click();
-}
-
-async function ended(page: Page): Promise<void> {
-  await page.getByRole("status").filter({ hasText: "Ended." }).waitFor({ timeout: 60_000 });
-}
-
-const jidOf = (page: Page): string => /#\/jobs\/(\d{20})/.exec(page.url())?.[1] ?? "";
-
-async function login(page: Page, name: string, secret: string): Promise<void> {
-  await page.getByLabel("Name").fill(name);
-  await page.getByLabel("Password").fill(secret);
-  await page.getByRole("button", { name: "Log in" }).click();
-}
-
 describe.skipIf(why !== undefined)("the dashboard", () => {
   it("makes the first account from the link, and lets nobody in without a password", async () => {
     const { page } = admin;
     await page.getByRole("button", { name: "Log in" }).waitFor();
     await page.goto(/http:\S+\/setup#\S+/.exec(bus.master?.stdout ?? "")?.[0] ?? "");
     await page.getByLabel("Name").fill("root");
-    await page.getByLabel("Password", { exact: true }).fill(password);
+    await page.getByLabel("Password", { exact: true }).fill(adminPassword);
     await page.getByLabel("Password again").fill("something else");
     await page.getByText("the passwords differ").waitFor();
-    await page.getByLabel("Password again").fill(password);
+    await page.getByLabel("Password again").fill(adminPassword);
     await page.getByRole("button", { name: "Make the account" }).click();
     await page.getByRole("heading", { name: "Minions" }).waitFor();
     await page.getByRole("button", { name: "Log out" }).click();
-    await login(page, "root", "not the password");
+    await logIn(page, "root", "not the password");
     await page.getByRole("alert").filter({ hasText: "ERR_NOT_LOGGED_IN" }).waitFor();
-    await login(page, "root", password);
+    await logIn(page, "root", adminPassword);
     await page.getByRole("heading", { name: "Minions" }).waitFor();
     // A page that is loaded anew finds its session.
     await page.reload();
@@ -259,7 +224,7 @@ describe.skipIf(why !== undefined)("the dashboard", () => {
     await page.getByRole("button", { name: "ann" }).waitFor();
 
     const ann = await visit(browser, origin);
-    await login(ann.page, "ann", "password of ann");
+    await logIn(ann.page, "ann", "password of ann");
     await ann.page.getByRole("heading", { name: "Minions" }).waitFor();
     expect(await ann.page.getByRole("link", { name: "Keys" }).count()).toBe(0);
     await send(ann.page, { target: "m1", fun: "cmd.run", fields: { cmd: "id" } });
@@ -279,12 +244,12 @@ describe.skipIf(why !== undefined)("the dashboard", () => {
 
   it("asks for the password again when the session is over, and then goes on where one was", async () => {
     const guest = await visit(browser, origin);
-    await login(guest.page, "root", password);
+    await logIn(guest.page, "root", adminPassword);
     await guest.page.getByRole("heading", { name: "Minions" }).waitFor();
     await guest.context.clearCookies();
     await guest.page.getByRole("link", { name: "Scripts" }).click();
     await guest.page.getByRole("button", { name: "Log in" }).waitFor();
-    await login(guest.page, "root", password);
+    await logIn(guest.page, "root", adminPassword);
     await guest.page.getByRole("heading", { name: "Scripts" }).waitFor();
     await guest.context.close();
   });
@@ -292,7 +257,7 @@ describe.skipIf(why !== undefined)("the dashboard", () => {
   it("AP-08: takes no orders from a page of another origin, and is shown in none", async () => {
     const { context } = admin;
     const api: ApiClient = new Client(bus.ports["api_port"] ?? 0);
-    await api.logIn("/login", { name: "root", password });
+    await api.logIn("/login", { name: "root", password: adminPassword });
     const before = await api.get("GET", "/jobs?limit=1");
     const order = JSON.stringify({ tgt: "*", fun: "cmd.run", arg: ["id"] });
     foreignPage = `<iframe src="${origin}/"></iframe><iframe name="to"></iframe>
@@ -322,24 +287,9 @@ describe.skipIf(why !== undefined)("the dashboard", () => {
     await foreign.close();
   });
 
-  it("shows a thousand minions by the rows in sight", async () => {
-    const { page } = admin;
-    const ids = Array.from({ length: 1000 }, (_, n) => `web${n + 1}`);
-    const minions = ids.map((id) => ({ id, connected: true, grains: { os: "Debian" } }));
-    await page.route(/\/minions\?/, (route) => route.fulfill({ json: { minions, total: 1000, connected: 1000 } }));
-    await go(page, "minions", "Minions");
-    const table = page.getByRole("table", { name: "minions" });
-    await page.getByText("1000 minions").waitFor();
-    expect(await table.getByRole("row").count()).toBeLessThan(80);
-    await table.evaluate((box) => (box.scrollTop = box.scrollHeight));
-    await table.getByText("web1000", { exact: true }).waitFor();
-    expect(await table.getByRole("row").count()).toBeLessThan(80);
-    await page.unroute(/\/minions\?/);
-  });
-
   it("works on a phone: no page is wider than the screen", async () => {
     const phone = await visit(browser, origin, { viewport: { width: 390, height: 800 }, colorScheme: "light" });
-    await login(phone.page, "root", password);
+    await logIn(phone.page, "root", adminPassword);
     await phone.page.getByRole("heading", { name: "Minions" }).waitFor();
     const pages = {
       minions: "Minions",

@@ -4,8 +4,9 @@ import type nacl from "tweetnacl";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalClient } from "../../src/client/local.ts";
 import { hashTree, stillServing, unharmed } from "../support/attack.ts";
-import { Bus, until } from "../support/bus.ts";
-import { proxyTo } from "../support/proxy.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
+import { FaultyPath } from "../support/faulty-path.ts";
 import { RawMinion, exchange, readRecord } from "../support/raw-minion.ts";
 
 const none = new Uint8Array(32);
@@ -185,14 +186,15 @@ describe("attacks on the enrolment port", () => {
     let old: Buffer | undefined;
     // Offsets into the reply: state, box key, curve key, signature.
     const changes = [3, 75, 110, 230];
-    await using path = await proxyTo(port, (answer, connection) => {
+    await using path = await FaultyPath.to(port);
+    path.alter = (answer, connection) => {
       old ??= Buffer.from(answer);
-      const at = changes[connection - 1];
+      const at = changes[connection];
       if (at === undefined) return old;
       const altered = Buffer.from(answer);
       altered[at] = at === 3 ? 2 : (altered[at] ?? 0) ^ 1;
       return altered;
-    });
+    };
     const direct = bus.ports;
     bus.ports = { ...direct, enroll_port: path.port };
     const minion = await bus.startMinion("m2", false);

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalClient } from "../../src/client/local.ts";
 import type { BusEvent } from "../../src/wire/local.ts";
-import { Bus, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 
 describe("the event bus", () => {
   let bus: Bus;

@@ -4,7 +4,8 @@ import { LocalClient } from "../../src/client/local.ts";
 import { isTerminal } from "../../src/job/state.ts";
 import type { Jid } from "../../src/wire/ids.ts";
 import { rawMinion, stillServing } from "../support/attack.ts";
-import { Bus, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 import { Peaks } from "../support/measure.ts";
 
 const printed = Number(process.env["MSALT_TEST_PRINTED_BYTES"] ?? 200_000_000);

@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { Bus, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 
 /** A command that leaves one line per execution, so that executions can be counted. */
 const counted = (bus: Bus, name: string, more = ""): { command: string; runs: () => number } => {

@@ -4,7 +4,8 @@ import { limits } from "../../src/wire/limits.ts";
 import { encode } from "../../src/wire/codec.ts";
 import type { BusEvent } from "../../src/wire/local.ts";
 import { rawMinion, stillServing, unharmed } from "../support/attack.ts";
-import { Bus, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 import {
   Flood,
   bytesWithoutEnd,

@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stillServing, unharmed } from "../support/attack.ts";
-import { Bus, until } from "../support/bus.ts";
-import { proxyTo } from "../support/proxy.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
+import { FaultyPath } from "../support/faulty-path.ts";
 import { RawMinion } from "../support/raw-minion.ts";
 
 describe("the keys of minions, as an operator sees them", () => {
@@ -205,13 +206,14 @@ describe("the keys of minions, as an operator sees them", () => {
   it("HS-18: a one-time token accepts one key once, and never crosses the wire", async () => {
     const token = (await bus.key("--token")).stdout.trim();
     expect(token).toMatch(/^\S{16,}$/);
-    await using watched = await proxyTo(enrollPort());
+    await using watched = await FaultyPath.to(enrollPort());
+    watched.records = true;
     const direct = bus.ports;
     bus.ports = { ...direct, enroll_port: watched.port };
     await bus.startMinion("m4", true, ["--token", token]);
     bus.ports = direct;
     await stillServing(bus, "m4");
-    const wire = Buffer.concat(watched.seen);
+    const wire = Buffer.concat([...watched.heard.values()].flat());
     expect(wire.length).toBeGreaterThan(200);
     for (const form of [Buffer.from(token), Buffer.from(token, "hex"), Buffer.from(token, "base64")]) {
       expect(form.length > 8 && wire.includes(form)).toBe(false);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { Bus, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 import { MemoryCap } from "../support/cgroup.ts";
 
 let bus: Bus;

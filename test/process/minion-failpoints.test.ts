@@ -7,7 +7,8 @@ import { LocalClient } from "../../src/client/local.ts";
 import { type Failpoint, minionPoints } from "../../src/lib/failpoint.ts";
 import { Ledger } from "../../src/minion/ledger.ts";
 import { asJid } from "../../src/wire/ids.ts";
-import { Bus, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 import { Points, startedAtLast } from "../support/failpoints.ts";
 import { Marks } from "../support/marks.ts";
 
@@ -95,11 +96,12 @@ describe("a minion killed at each of its failpoints", () => {
     const place = join(bus.root, "place");
     mkdirSync(join(bus.masterRoot, "srv/salt"), { recursive: true });
     writeFileSync(join(bus.masterRoot, "srv/salt/new"), "new");
+    const kept = ["kept.sync", "kept.rename", "kept.folder"] as const;
     const steps: readonly (readonly [string, readonly Failpoint[], string, ...unknown[]])[] = [
       ["m1", ["fetch.sync", "fetch.rename"], "cp.get_file", "salt://new", place],
       ["m2", ["file.rename"], "file.replace", place, "old", "new"],
-      ["m2", ["grains.sync", "grains.rename"], "grains.setval", "role", "new"],
-      ["m3", ["schedule.sync", "schedule.rename"], "schedule.add", "new", "function=test.ping", "hours=9"],
+      ["m2", kept, "grains.setval", "role", "new"],
+      ["m3", kept, "schedule.add", "new", "function=test.ping", "hours=9"],
     ];
     for (const [id, names, fun, ...arg] of steps) {
       for (const name of names) {

@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Bus, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 import { type FaultyPath, type Paths, both, pathsTo } from "../support/faulty-path.ts";
 import { seedOfRun, seeded } from "../support/seed.ts";
 

@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Bus, Proc, type Result, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { Proc, type Result, until } from "../support/proc.ts";
 
 let bus: Bus;
 const own = (): string => join(bus.masterRoot, "srv/salt/_modules");

@@ -5,7 +5,8 @@ import type { Page } from "playwright-core";
 import { expect, it } from "vitest";
 import { adminPassword as password, firstAdmin } from "../support/api.ts";
 import { openBrowser, visit } from "../support/browser.ts";
-import { Bus, Proc } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { Proc } from "../support/proc.ts";
 
 const folder = process.env["MSALT_PICTURES"];
 const maxBytes = 100_000;

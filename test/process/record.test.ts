@@ -5,7 +5,8 @@ import { LocalClient } from "../../src/client/local.ts";
 import type { Write } from "../../src/store/job-store.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
 import { type Jid, type MinionId, nextJid } from "../../src/wire/ids.ts";
-import { Bus, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 
 const stored = Number(process.env["MSALT_TEST_JOBS"] ?? 100_000);
 

@@ -2,7 +2,8 @@ import { encode } from "@msgpack/msgpack";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalClient } from "../../src/client/local.ts";
 import { rawMinion, stillServing, unharmed } from "../support/attack.ts";
-import { Bus, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 import { minionLoads } from "../support/commands.ts";
 import type { RawMinion } from "../support/raw-minion.ts";
 

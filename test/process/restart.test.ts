@@ -6,7 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { LocalClient } from "../../src/client/local.ts";
 import { isTerminal } from "../../src/job/state.ts";
-import { Bus, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 import { startSwarm } from "../support/swarm.ts";
 
 const sizes = (process.env["MSALT_RESTART_MINIONS"] ?? "100").split(",").map(Number);

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalClient } from "../../src/client/local.ts";
 import type { BusEvent } from "../../src/wire/local.ts";
-import { Bus, commandOf, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { commandOf, until } from "../support/proc.ts";
 
 describe("jobs that a minion runs by itself", () => {
   let bus: Bus;

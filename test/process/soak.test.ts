@@ -10,7 +10,8 @@ import { hasResult, isTerminal } from "../../src/job/state.ts";
 import { smallHeap } from "../../src/lib/small-heap.ts";
 import type { Jid } from "../../src/wire/ids.ts";
 import type { LocalLoad, TargetView } from "../../src/wire/local.ts";
-import { Bus, Proc, dist, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { Proc, dist, until } from "../support/proc.ts";
 import { Measure, treeOf } from "../support/measure.ts";
 
 const minutes = Number(process.env["MSALT_SOAK_MINUTES"] ?? 1.5);

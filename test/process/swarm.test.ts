@@ -2,7 +2,8 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalClient } from "../../src/client/local.ts";
-import { Bus, Proc, dist, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { Proc, dist, until } from "../support/proc.ts";
 
 let bus: Bus;
 

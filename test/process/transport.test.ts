@@ -4,7 +4,8 @@ import nacl from "tweetnacl";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Dealer, Subscriber } from "zeromq";
 import { dropped, rawMinion, unharmed } from "../support/attack.ts";
-import { Bus, until } from "../support/bus.ts";
+import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 import { type RawMinion, z85 } from "../support/raw-minion.ts";
 
 const sync = encode({ cmd: "sync" });

@@ -4,7 +4,8 @@ import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { LocalClient } from "../../src/client/local.ts";
-import { type Bus, until } from "./bus.ts";
+import type { Bus } from "./bus.ts";
+import { until } from "./proc.ts";
 import { RawMinion } from "./raw-minion.ts";
 
 /** Every file under `root` with its mode and the hash of what is in it. */

@@ -28,7 +28,7 @@ export async function visit(
   origin: string,
   options: Parameters<Browser["newContext"]>[0] = {},
 ): Promise<Watched> {
-  const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
+  const context = await browser.newContext({ baseURL: origin, viewport: { width: 1200, height: 800 }, ...options });
   context.setDefaultTimeout(20_000);
   const page = await context.newPage();
   const wrong: string[] = [];
@@ -44,6 +44,6 @@ export async function visit(
   page.on("console", (message) => {
     if (/Content Security Policy/.test(message.text())) wrong.push(message.text());
   });
-  await page.goto(`${origin}/`);
+  await page.goto("/");
   return { context, page, wrong };
 }

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Armed, Failpoint } from "../../src/lib/failpoint.ts";
-import { type Proc, readyOrGone, until } from "./bus.ts";
+import { type Proc, readyOrGone, until } from "./proc.ts";
 
 /** Failpoints of the processes that are started with `env`. */
 export class Points {

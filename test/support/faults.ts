@@ -1,7 +1,7 @@
 /** Kills and stops processes of a bus at random, so long as it is told to go on. Each kind comes once before any comes again. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Bus, Proc } from "./bus.ts";
-import { commandOf } from "./bus.ts";
+import type { Bus } from "./bus.ts";
+import { type Proc, commandOf } from "./proc.ts";
 import type { Marks } from "./marks.ts";
 import { treeOf } from "./measure.ts";
 import type { Random } from "./random.ts";

@@ -17,6 +17,8 @@ export class FaultyPath implements AsyncDisposable {
   connections = 0;
   /** Bytes in all, either way. */
   passed = 0;
+  /** Changes what comes back. */
+  alter: (answer: Buffer, connection: number) => Buffer = (answer) => answer;
   /** Set before the first connection: all that is said is kept. */
   records = false;
   /** All that was said, by connection and way: `0 up`. */
@@ -87,7 +89,8 @@ export class FaultyPath implements AsyncDisposable {
     const heard: Buffer[] = [];
     if (this.records) this.heard.set(`${number} ${way}`, heard);
     try {
-      for await (const data of from as AsyncIterable<Buffer>) {
+      for await (const said of from as AsyncIterable<Buffer>) {
+        const data = way === "down" ? this.alter(said, number) : said;
         if (this.records) heard.push(data);
         while (this.#clogged.has(way)) await new Promise<void>((resolve) => this.#waiting.push(resolve));
         const at = fault !== undefined && "at" in fault ? fault.at - passed : Infinity;

@@ -13,7 +13,8 @@ import { Ledger } from "../../src/minion/ledger.ts";
 import { decode } from "../../src/wire/codec.ts";
 import type { Jid } from "../../src/wire/ids.ts";
 import type { LocalLoad } from "../../src/wire/local.ts";
-import { type Bus, type Proc, until } from "./bus.ts";
+import type { Bus } from "./bus.ts";
+import { type Proc, until } from "./proc.ts";
 
 type More = Partial<Omit<LocalLoad<"publish">, "fun" | "arg">>;
 

@@ -1,6 +1,6 @@
 /** What processes use, read from /proc. */
-import { readFileSync, readdirSync } from "node:fs";
-import { commandOf } from "./bus.ts";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { childrenOf, commandOf } from "./proc.ts";
 
 export interface Sample {
   /** Milliseconds since the first sample. */
@@ -18,9 +18,9 @@ export class Measure {
   take(pids: readonly number[]): void {
     for (const pid of pids) {
       try {
-        const rss = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
         const descriptors = readdirSync(`/proc/${pid}/fd`).length;
-        const name = `${/([\w-]+)\.js/.exec(commandOf(pid))?.[1] ?? "process"} ${pid}`;
+        const rss = rssKib(pid);
+        const name = `${programOf(pid)} ${pid}`;
         const samples = this.#samples.get(name) ?? [];
         this.#samples.set(name, samples);
         samples.push({ at: performance.now() - this.#started, rss, descriptors });
@@ -66,15 +66,12 @@ function slope(samples: readonly Sample[]): number {
   return slopes.toSorted((a, b) => a - b)[slopes.length >> 1] ?? 0;
 }
 
-/** A process and all that it started. */
+/** A process and all that it started; nothing when it is gone. */
 export function treeOf(pid: number): number[] {
-  try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean);
-    return [pid, ...children.flatMap((child) => treeOf(Number(child)))];
-  } catch {
-    return [];
-  }
+  return existsSync(`/proc/${pid}`) ? [pid, ...childrenOf(pid).flatMap(treeOf)] : [];
 }
+
+const programOf = (pid: number): string => /([\w-]+)\.js/.exec(commandOf(pid))?.[1] ?? "process";
 
 const rssKib = (pid: number): number => {
   try {
@@ -99,7 +96,7 @@ export class Peaks implements AsyncDisposable {
   #look(): void {
     for (const pid of this.#pids()) {
       const kib = rssKib(pid);
-      const name = /([\w-]+)\.js/.exec(commandOf(pid))?.[1] ?? "process";
+      const name = programOf(pid);
       const seen = this.#seen.get(pid) ?? { name, first: kib, most: kib };
       this.#seen.set(pid, seen);
       seen.most = Math.max(seen.most, kib);

@@ -1,7 +1,7 @@
 /** The built programs with a clock that a test sets: `Date` in every process of theirs, and no other clock. */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { dist } from "./bus.ts";
+import { dist } from "./proc.ts";
 
 const shim = (file: string): string => `
 import { readFileSync } from "node:fs";

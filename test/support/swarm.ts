@@ -1,4 +1,5 @@
-import { type Bus, Proc } from "./bus.ts";
+import type { Bus } from "./bus.ts";
+import { Proc } from "./proc.ts";
 
 /** Emulated minions `web1` … of this bus, ready. Started again, they are the same ones. */
 export async function startSwarm(bus: Bus, minions: number): Promise<Proc> {
