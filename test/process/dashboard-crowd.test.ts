@@ -17,7 +17,7 @@ let admin: Watched;
 
 beforeAll(async () => {
   if (why !== undefined) return;
-  bus = await Bus.start({ minions: [], master: "{enroll_rate: 1000000, api: {enabled: true, port: 0}}" });
+  bus = await Bus.start({ minions: [], master: "enroll_rate: 1000000\napi: {enabled: true, port: 0}" });
   await startSwarm(bus, many);
   await firstAdmin(bus);
   browser = await openBrowser();
@@ -40,8 +40,12 @@ describe.skipIf(why !== undefined)("with a thousand minions", () => {
     await page.getByText(`${many} minions, ${many} connected`).waitFor({ timeout: 60_000 });
     await fewRows(page, "minions");
     const table = page.getByRole("table", { name: "minions" });
-    await table.evaluate((box) => (box.scrollTop = box.scrollHeight));
-    await table.getByText("web999", { exact: true }).waitFor();
+    // More is asked for when the end of what there is comes into sight.
+    const atEnd = async (): Promise<boolean> => {
+      await table.evaluate((box) => (box.scrollTop = box.scrollHeight));
+      return table.getByText("web999", { exact: true }).isVisible();
+    };
+    await expect.poll(atEnd, { timeout: 60_000 }).toBe(true);
     await fewRows(page, "minions");
   });
 
