@@ -3,7 +3,7 @@ import { Bus } from "../support/bus.ts";
 
 let bus: Bus;
 beforeAll(async () => {
-  bus = await Bus.start({ minions: ["web1", "db1"], master: "peer:\n  web.*: [test.*, grains.get]" });
+  bus = await Bus.start({ minions: ["web1", "db1"], master: "timeout: 60\npeer:\n  web.*: [test.*, grains.get]" });
 });
 afterAll(() => bus[Symbol.asyncDispose]());
 
@@ -12,8 +12,10 @@ const on = async (id: string, ...words: string[]): Promise<unknown> =>
 
 describe("publish.publish", () => {
   it("runs on others what peer allows, for whom it allows it", async () => {
-    expect(await on("web1", "publish.publish", "*", "test.ping")).toEqual({ web1: true, db1: true });
-    expect(await on("web1", "publish.publish", "id:db1", "test.echo", "16:34", "tgt_type=grain")).toEqual({ db1: 994 });
+    expect(await on("web1", "publish.publish", "*", "test.ping", "timeout=60")).toEqual({ web1: true, db1: true });
+    expect(await on("web1", "publish.publish", "id:db1", "test.echo", "16:34", "tgt_type=grain", "timeout=60")).toEqual(
+      { db1: 994 },
+    );
     expect(await on("web1", "publish.publish", "nobody", "test.ping")).toEqual({});
     const jobs = JSON.parse(
       (await bus.run("jobs.list_jobs", "search_function=test.echo", "--out=json")).stdout,

@@ -15,7 +15,7 @@ describe("the pillar", () => {
   };
 
   beforeAll(async () => {
-    bus = await Bus.start({ minions: [] });
+    bus = await Bus.start({ minions: [], master: "timeout: 60" });
     mkdirSync(join(bus.masterRoot, "srv/pillar"), { recursive: true });
     put("top.sls", "base:\n  '*': [common]\n  web1: [web]\n  db1: [db]\n  'tier:gold': [{match: grain}, gold]\n");
     put("common.sls", "ntp: {servers: [10.0.0.1]}\n");

@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { loadSecret } from "../../src/crypto/keystore.ts";
 import { Bus } from "../support/bus.ts";
 import { FaultyPath } from "../support/faulty-path.ts";
+import { until } from "../support/proc.ts";
 import { readRecord } from "../support/raw-minion.ts";
 import { readFileSync } from "node:fs";
 
@@ -23,7 +24,7 @@ function framesOf(stream: Buffer): Buffer[] {
 const named = (frame: Buffer, name: string): boolean => frame.subarray(1, 1 + name.length).toString("latin1") === name;
 
 it("HS-19: who records all traffic and later gets every long-term key reads nothing of it", async () => {
-  await using bus = await Bus.start({ minions: [] });
+  await using bus = await Bus.start({ minions: [], master: "timeout: 60" });
   const direct = bus.ports;
   await using requests = await FaultyPath.to(direct["ret_port"] ?? 0);
   await using publications = await FaultyPath.to(direct["publish_port"] ?? 0);
@@ -34,9 +35,11 @@ it("HS-19: who records all traffic and later gets every long-term key reads noth
   const canary = "canary of order and result";
   expect((await bus.msalt("m1", "cmd.run", `echo '${canary}'`, "--out=txt")).stdout).toContain(canary);
   for (const path of [requests, publications]) path.cut();
-  await bus.minion("m1").says("msalt-minion ready");
+  const madeAnew = ({ heard }: FaultyPath): boolean =>
+    [...heard].filter(([name, parts]) => name.endsWith(" up") && Buffer.concat(parts).length > 300).length >= 2;
+  await until("both connections made anew", () => madeAnew(requests) && madeAnew(publications));
   await bus.connected();
-  await bus.msalt("m1", "test.ping");
+  expect(await bus.msalt("m1", "test.ping")).toMatchObject({ code: 0 });
 
   const streams = [requests, publications].flatMap(({ heard }) =>
     [...heard].map(([name, parts]) => ({ way: name.split(" ")[1] ?? "", bytes: Buffer.concat(parts) })),

@@ -7,8 +7,15 @@ import { Bus } from "../support/bus.ts";
 function textsUnder(dir: string): string[] {
   return readdirSync(dir, { recursive: true, encoding: "utf8" })
     .map((name) => join(dir, name))
-    .filter((path) => statSync(path).isFile())
-    .map((path) => readFileSync(path, "latin1"));
+    .flatMap((path) => {
+      try {
+        return statSync(path).isFile() ? [readFileSync(path, "latin1")] : [];
+      } catch (failure) {
+        // Both programs run, and may have just replaced or removed it.
+        if ((failure as { code?: string }).code === "ENOENT") return [];
+        throw failure;
+      }
+    });
 }
 
 describe("secrets", () => {

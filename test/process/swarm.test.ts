@@ -8,7 +8,7 @@ import { Proc, dist, until } from "../support/proc.ts";
 let bus: Bus;
 
 beforeAll(async () => {
-  bus = await Bus.start({ minions: [], autoAccept: false });
+  bus = await Bus.start({ minions: [], autoAccept: false, master: "timeout: 60" });
 });
 afterAll(() => bus[Symbol.asyncDispose]());
 
@@ -72,6 +72,10 @@ describe("msalt-swarm", () => {
   it("waits for its keys to be accepted", async () => {
     const waiting = swarm("--minions", "3", "--id", "new{n}");
     await waiting.says("waiting for the rest");
+    await until("three keys that wait", async () => {
+      const { stdout } = await bus.key("-l", "un");
+      return ["new1", "new2", "new3"].every((id) => stdout.includes(id));
+    });
     expect((await bus.key("-y", "-a", "new*")).code).toBe(0);
     await waiting.says("msalt-swarm ready minions=3");
     await waiting.stop();

@@ -201,7 +201,7 @@ describe("strangers and broken frames", () => {
 /** The first of these events of a socket. */
 function eventOf(socket: Dealer, ...names: Parameters<Dealer["events"]["on"]>[0][]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`none of ${names.join(", ")}`)), 8000);
+    const late = setTimeout(() => reject(new Error(`none of ${names.join(", ")}`)), 40_000);
     for (const name of names) {
       socket.events.on(name, () => {
         clearTimeout(late);
@@ -216,7 +216,7 @@ function closing(port: number, bytes: Buffer): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     const socket = connect(port, "127.0.0.1", () => socket.write(bytes));
-    const late = setTimeout(() => reject(new Error(`port ${port} keeps a silent connection open`)), 10_000);
+    const late = setTimeout(() => reject(new Error(`port ${port} keeps a silent connection open`)), 40_000);
     socket.on("data", (data) => parts.push(data));
     socket.on("error", () => undefined);
     socket.on("close", () => {

@@ -41,7 +41,7 @@ async function stateOf(bus: Bus): Promise<unknown> {
 
 /** A real minion answers. */
 export async function stillServing(bus: Bus, id = "m1"): Promise<void> {
-  expect(await bus.msalt(id, "test.ping", "--out=json")).toMatchObject({
+  expect(await bus.msalt(id, "test.ping", "--timeout=60", "--out=json")).toMatchObject({
     code: 0,
     stdout: `{\n    "${id}": true\n}\n`,
   });

@@ -12,7 +12,7 @@ export function noBrowser(): string | undefined {
 
 export function openBrowser(): Promise<Browser> {
   // Root has no sandbox; what is looked at is our own page.
-  return chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
+  return chromium.launch({ executablePath, timeout: 60_000, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
 }
 
 export interface Watched {
@@ -29,7 +29,7 @@ export async function visit(
   options: Parameters<Browser["newContext"]>[0] = {},
 ): Promise<Watched> {
   const context = await browser.newContext({ baseURL: origin, viewport: { width: 1200, height: 800 }, ...options });
-  context.setDefaultTimeout(20_000);
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   const wrong: string[] = [];
   page.on("request", (request) => {

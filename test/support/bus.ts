@@ -1,6 +1,7 @@
 /** A whole msalt on loopback, started from `dist/` as a user would start it: real processes, real sockets, real keys. */
 import { spawn } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type Result, Proc, checkout, childrenOf, commandOf, dist, readyOrGone, until } from "./proc.ts";
@@ -11,6 +12,22 @@ export function noOtherUsers(): string | undefined {
   for (let folder = checkout; ; folder = dirname(folder)) {
     if ((statSync(folder).mode & 0o001) === 0) return `other users cannot come to ${checkout} through ${folder}`;
     if (folder === dirname(folder)) return undefined;
+  }
+}
+
+/** Of each worker of vitest its own, and none that the system gives to others: while a master is down, its ports are still its own. */
+let lastPort = 10_000 + (Number(process.env["VITEST_POOL_ID"] ?? 0) % 4) * 5000 + Math.floor(Math.random() * 4000);
+
+async function freePort(): Promise<number> {
+  for (;;) {
+    lastPort += 1;
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(lastPort, () => resolve(true));
+    });
+    await new Promise((resolve) => server.close(resolve));
+    if (isFree) return lastPort;
   }
 }
 
@@ -83,7 +100,8 @@ export class Bus implements AsyncDisposable {
   }
 
   async startMaster(ready = true): Promise<Proc> {
-    const { publish_port = 0, ret_port = 0, enroll_port = 0 } = this.ports;
+    for (const name of ["publish_port", "ret_port", "enroll_port"]) this.ports[name] ??= await freePort();
+    const { publish_port, ret_port, enroll_port } = this.ports;
     this.configure(
       this.masterRoot,
       "master",
@@ -245,7 +263,8 @@ export class Bus implements AsyncDisposable {
     if (process.env["MSALT_TEST_LOGS"] !== undefined) {
       for (const { pid, stdout, stderr } of this.#all) process.stderr.write(`--- ${pid}\n${stdout}${stderr}`);
     }
-    rmSync(this.root, { recursive: true, force: true });
+    // What a minion that was killed has left running may still write there.
+    rmSync(this.root, { recursive: true, force: true, maxRetries: 20 });
     rmSync(this.pki, { recursive: true, force: true });
   }
 }

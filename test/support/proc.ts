@@ -17,6 +17,8 @@ export class Proc {
   readonly child: ChildProcess;
   stdout = "";
   stderr = "";
+  /** All that it said has come. */
+  ended = false;
   readonly exit: Promise<Result>;
 
   /** `under`: a program and its words that start it, such as setpriv. */
@@ -33,10 +35,14 @@ export class Proc {
       stdio: ["pipe", "pipe", "pipe"],
     });
     this.child.stdin?.on("error", () => undefined);
-    this.child.stdout?.on("data", (data: Buffer) => (this.stdout += data.toString()));
-    this.child.stderr?.on("data", (data: Buffer) => (this.stderr += data.toString()));
+    // A character may come in two parts.
+    this.child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
+    this.child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
     this.exit = new Promise((resolve) => {
-      this.child.on("close", (code) => resolve({ code, stdout: this.stdout, stderr: this.stderr }));
+      this.child.on("close", (code) => {
+        this.ended = true;
+        resolve({ code, stdout: this.stdout, stderr: this.stderr });
+      });
     });
   }
 
@@ -56,7 +62,7 @@ export class Proc {
     };
     await until(
       `"${String(text)}" from pid ${this.pid}`,
-      () => said() || !this.alive,
+      () => said() || this.ended,
       timeoutMs,
       () => this.stdout + this.stderr,
     );
@@ -73,7 +79,7 @@ export class Proc {
 export async function until(
   what: string,
   check: () => boolean | Promise<boolean>,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
   more: () => string = () => "",
 ): Promise<void> {
   const end = Date.now() + timeoutMs;

@@ -53,7 +53,7 @@ const keyIdOf = (sign: Uint8Array): Buffer => sha256(ascii("msalt fingerprint v1
 let exchanges = 0;
 
 /** Sends bytes to a TCP port and gives all that comes back until the peer closes. Each call comes from another address. */
-export function exchange(port: number, bytes: Uint8Array, timeoutMs = 4000): Promise<Buffer> {
+export function exchange(port: number, bytes: Uint8Array, timeoutMs = 20_000): Promise<Buffer> {
   exchanges += 1;
   const localAddress = `127.1.${(exchanges >> 8) & 255}.${exchanges & 255 || 1}`;
   return new Promise((resolve, reject) => {
@@ -238,7 +238,7 @@ export class RawMinion implements Disposable {
   }
 
   /** Asks with raw body bytes; undefined when nothing comes back in time. */
-  async askBytes(body: Uint8Array, timeoutMs = 3000, counter?: number): Promise<RawReply | undefined> {
+  async askBytes(body: Uint8Array, timeoutMs = 10_000, counter?: number): Promise<RawReply | undefined> {
     const requestId = randomBytes(16);
     const frame = this.frame(body, { requestId, ...(counter !== undefined && { counter }) });
     const answer = new Promise<RawReply>((resolve) => this.#replies.set(requestId.toString("hex"), resolve));
@@ -267,9 +267,16 @@ export class RawMinion implements Disposable {
   async online(): Promise<void> {
     const reply = await this.hello();
     if (reply?.ok === undefined) throw new Error(`hello: ${JSON.stringify(reply)}`);
+    // Frames of sessions before this one may be there already.
+    const isReady = (): boolean => this.frames.some((frame) => frame.subarray(0, 16).equals(this.topic));
     this.subscribe(this.topic);
-    for (let waited = 0; this.frames.length === 0; waited += 20) {
-      if (waited > 5000) throw new Error("no ready frame");
+    for (let waited = 20; !isReady(); waited += 20) {
+      if (waited > 30_000) throw new Error("no ready frame");
+      // A subscription that comes before the publisher knows of the session is not answered.
+      if (waited % 10_000 === 0) {
+        this.#publications?.unsubscribe(this.topic);
+        this.subscribe(this.topic);
+      }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     await this.ask({ cmd: "sync" });

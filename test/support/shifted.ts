@@ -1,5 +1,5 @@
 /** The built programs with a clock that a test sets: `Date` in every process of theirs, and no other clock. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { dist } from "./proc.ts";
 
@@ -43,7 +43,10 @@ export class ShiftedPrograms implements Disposable {
 
   /** All their clocks are off by so many milliseconds from now on. */
   shift(ms: number): void {
-    writeFileSync(join(this.folder, "offset"), String(ms));
+    const file = join(this.folder, "offset");
+    // Whoever reads it meanwhile must not find it empty.
+    writeFileSync(`${file}.new`, String(ms));
+    renameSync(`${file}.new`, file);
   }
 
   [Symbol.dispose](): void {
