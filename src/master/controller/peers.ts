@@ -73,8 +73,8 @@ export class Peers {
       };
       const timer = setTimeout(done, timeout);
       bus.on("event", onEvent);
-      // It may have ended before anybody listened.
-      if (jobs.find(jid)?.openCount === 0) done();
+      // It may have ended before anybody listened, and be open no more.
+      if ((jobs.find(jid)?.openCount ?? 0) === 0) done();
     });
     const { targets, next } = await store.returns(jid, undefined, limits.resultPartBytes);
     if (next !== undefined) return { error: "E_SIZE", message: "the answers are over 1 MiB" };
