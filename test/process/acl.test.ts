@@ -144,7 +144,7 @@ describe.skipIf(!hasUsers)("users that publisher_acl names", () => {
   });
 
   it("see and end their own jobs, and nobody else's", async () => {
-    const jid = await jidOf(ann, "web1", "test.sleep", "30");
+    const jid = await jidOf(ann, "web1", "test.sleep", "300");
     expect((await as(ann, "msalt-run", "jobs.print_job", jid)).stdout).toContain(`User:\n        ${ann.name}`);
     expect((await as(ann, "msalt-run", "jobs.list_jobs")).stdout).toContain(jid);
     for (const runner of ["jobs.lookup", "jobs.print_job", "jobs.kill"]) {
@@ -160,7 +160,7 @@ describe.skipIf(!hasUsers)("users that publisher_acl names", () => {
 describe.skipIf(!hasUsers)("a user whose job goes on", () => {
   it("gets its answer although the master restarts meanwhile", async () => {
     const [controller = 0] = bus.pidsOf("controller");
-    const answer = as(ann, "msalt", "web1", "test.sleep", "4", "-t", "20", "--out=json");
+    const answer = as(ann, "msalt", "web1", "test.sleep", "10", "-t", "60", "--out=json");
     await until("the job runs", async () => (await bus.run("jobs.active")).stdout.includes("test.sleep"));
     process.kill(controller, "SIGKILL");
     expect(await answer).toMatchObject({ code: 0, stdout: expect.stringContaining("true") });

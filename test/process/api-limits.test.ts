@@ -35,6 +35,13 @@ function raw(bytes: string | Uint8Array, end = true): Promise<string> {
   });
 }
 
+/** As `raw`; again where the connection broke while bytes were on their way, which takes an answer that was not read yet. */
+async function answerTo(bytes: string | Uint8Array): Promise<string> {
+  let answer = "";
+  for (let tries = 0; answer === "" && tries < 5; tries += 1) answer = await raw(bytes, false);
+  return answer;
+}
+
 const statuses = (text: string): string[] => [...text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, code = ""]) => code);
 const head = (method: string, path: string, ...more: string[]): string =>
   [`${method} ${path} HTTP/1.1`, "Host: localhost", "Connection: close", ...more, "", ""].join("\r\n");
@@ -96,7 +103,7 @@ describe("AP-07", () => {
       ["no name", "GET /healthz HTTP/1.0\r\n\r\n", "403"],
       ["no HTTP", "\x16\x03\x01\x02\x00\x01\x00", "400"],
     ];
-    const answers = await Promise.all(cases.map(([, bytes]) => raw(bytes, false)));
+    const answers = await Promise.all(cases.map(([, bytes]) => answerTo(bytes)));
     for (const [n, [what, , status]] of cases.entries()) {
       const [first = "none", ...more] = statuses(answers[n] ?? "");
       expect([what, first, first.startsWith(status) && first < "500", more]).toEqual([what, first, true, []]);

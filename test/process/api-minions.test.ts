@@ -51,6 +51,8 @@ describe("keys over HTTP", () => {
 describe("minions over HTTP", () => {
   it("are listed page by page, with the grains that are asked for", async () => {
     await bus.connected(["m1", "m2", "m4"]);
+    // Their grains come after they are connected.
+    for (const id of ["m1", "m2", "m4"]) await bus.minion(id).says("msalt-minion ready");
     const all = await ann.get("GET", "/minions?grains=kernel,minion_uuid,nothing");
     expect(all).toMatchObject({ total: 3, connected: 3 });
     const [first] = all["minions"] as unknown as Record<string, Record<string, unknown>>[];

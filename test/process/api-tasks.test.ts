@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -10,12 +10,18 @@ let bus: Bus;
 let admin: ApiClient;
 
 const ids = ["a1", "a2", "a3", "a4"];
+/** The minions' own, as others run scripts at the same time. */
+const temporary = mkdtempSync(join(tmpdir(), "msalt-tasks-"));
 
 beforeAll(async () => {
-  bus = await Bus.start({ minions: ids, master: "api: {enabled: true, port: 0}", minion: "max_jobs: 1" });
+  const minionEnv = (): NodeJS.ProcessEnv => ({ TMPDIR: temporary });
+  bus = await Bus.start({ minions: ids, master: "api: {enabled: true, port: 0}", minion: "max_jobs: 1", minionEnv });
   admin = await firstAdmin(bus);
 });
-afterAll(async () => bus[Symbol.asyncDispose]());
+afterAll(async () => {
+  await bus[Symbol.asyncDispose]();
+  rmSync(temporary, { recursive: true, force: true });
+});
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 
@@ -73,7 +79,7 @@ describe("a task", () => {
     expect((await task(id, "?output=none")).targets["a1"]).not.toHaveProperty("output");
     const { tasks } = await admin.get("GET", "/tasks?state=SUCCEED");
     expect(tasks).toMatchObject([{ task_id: id, state: "SUCCEED" }]);
-    expect(readdirSync(tmpdir()).filter((name) => name.startsWith("msalt-script-"))).toEqual([]);
+    expect(readdirSync(temporary).filter((name) => name.startsWith("msalt-script-"))).toEqual([]);
   });
 
   it("stops when more have failed than may, and says why", async () => {
@@ -101,8 +107,12 @@ describe("a task", () => {
   });
 
   it("is stopped by hand: what runs ends, what waits never begins", async () => {
-    const id = await begin({ script: base64("echo begun; exec sleep 60"), targets: ids, parallel: 2 });
+    const begun = join(bus.root, "begun");
+    const script = base64(`echo begun; echo >> ${begun}; exec sleep 600`);
+    const id = await begin({ script, targets: ids, parallel: 2 });
     await until("two run", async () => statesOf(await task(id)) === "RUNNING RUNNING WAITING WAITING");
+    // A run is told of although its script may not have come that far.
+    await until("both have begun", () => existsSync(begun) && readFileSync(begun, "utf8").length === 2);
     expect((await task(id)).state).toBe("RUNNING");
     const { tasks } = await admin.get("GET", "/tasks?state=RUNNING");
     expect(tasks).toMatchObject([{ task_id: id }]);
@@ -132,7 +142,7 @@ describe("a task", () => {
     expect((await task(second)).state).toBe("WAITING");
     writeFileSync(gate, "");
     expect(await ended(second)).toMatchObject({ state: "SUCCEED", targets: { a1: { output: "next" } } });
-    expect((await task(first)).state).toBe("SUCCEED");
+    expect((await ended(first)).state).toBe("SUCCEED");
   });
 
   it("survives a restart of the master, and keeps its minions' names for themselves", async () => {

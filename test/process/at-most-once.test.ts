@@ -107,7 +107,10 @@ async function sweep(when: string, sequence: string, ...more: string[]): Promise
   }
 }
 
-describe("kill -9 at each operation on the ledger (PF-06)", () => {
+// Dozens of processes, one after the other.
+const patience = 300_000;
+
+describe("kill -9 at each operation on the ledger (PF-06)", { timeout: patience }, () => {
   it.each(["before", "in", "after"])("P2: %s it, a job runs once or is lost, and has one result", async (when) => {
     const { lives, wrong } = await sweep(when, "0,1,0");
     expect(wrong).toEqual([]);
@@ -140,7 +143,7 @@ describe("the same order again and again", () => {
 
 const hour = 3_600_000;
 
-describe("whole minions", () => {
+describe("whole minions", { timeout: patience }, () => {
   it("I1: killed again and again while they work, they run nothing twice and leave nothing open", async () => {
     await using bus = await Bus.start({ minions: ["m1"] });
     const ran = join(bus.root, "ran");
@@ -160,7 +163,7 @@ describe("whole minions", () => {
     await until(
       "no job is open",
       async () => (await bus.run("jobs.active", "--out=json")).stdout.trim() === "{}",
-      60_000,
+      120_000,
     );
     const lines = readFileSync(ran, "utf8").trim().split("\n");
     expect(lines).toHaveLength(new Set(lines).size);

@@ -197,11 +197,15 @@ describe("what users get wrong", () => {
   ] as const)(
     "CL-03: %s while a job runs prints its jid and ends with exit code %i; the job goes on",
     async (signal, code) => {
-      const waiting = bus.spawn("msalt", "m1", "cmd.run", `sleep 1.5; echo after ${signal}`);
+      const gate = join(bus.root, signal);
+      const command = `until [ -e ${gate} ]; do sleep 0.05; done; echo after ${signal}`;
+      const waiting = bus.spawn("msalt", "m1", "cmd.run", command, "--show-jid");
+      await waiting.says(/jid: \d{20}/);
       await until("it runs", async () => (await bus.run("jobs.active")).stdout.includes(`after ${signal}`));
       const ended = await waiting.stop(signal);
       expect(ended.code).toBe(code);
-      const jid = /\b(\d{20})\b/.exec(ended.stderr)?.[1] ?? "";
+      const jid = /jid is: (\d{20})/.exec(ended.stderr)?.[1] ?? "";
+      writeFileSync(gate, "");
       await until("its result", async () => (await bus.lookup(jid))["m1"] === `after ${signal}`);
     },
   );
@@ -264,8 +268,10 @@ describe("what users get wrong", () => {
     expect(new Set(jids.flat()).size).toBe(200);
     for (const own of jids) expect(own).toEqual(own.toSorted());
     const last = jids.flat().toSorted().at(-1) ?? "";
-    await until("the last result", async () => (await bus.lookup(last))["m1"] === true);
-    for (const jid of [jids[0]?.[0] ?? "", jids[1]?.[50] ?? ""]) expect(await bus.lookup(jid)).toEqual({ m1: true });
+    for (const jid of [last, jids[0]?.[0] ?? "", jids[1]?.[50] ?? ""]) {
+      await until("its result", async () => (await bus.lookup(jid))["m1"] === true);
+      expect(await bus.lookup(jid)).toEqual({ m1: true });
+    }
   });
 });
 

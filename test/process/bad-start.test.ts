@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -24,7 +25,7 @@ import { type Proc, until } from "../support/proc.ts";
 async function refusal(proc: Proc): Promise<string> {
   const said = (): string => proc.stdout + proc.stderr;
   try {
-    await until(`pid ${proc.pid} to give up`, () => !proc.alive, 10_000, said);
+    await until(`pid ${proc.pid} to give up`, () => !proc.alive, 60_000, said);
   } finally {
     await proc.stop("SIGKILL");
   }
@@ -270,14 +271,18 @@ describe("disks and modes", () => {
 
   it.skipIf(!mounted)("SF-01: a full disk refuses new jobs, loses no result, and mends itself", async () => {
     await using bus = await Bus.start({ minions: ["m1"], dir: small });
-    const jid = await bus.submit("m1", "cmd.run", "sleep 3; echo kept");
-    await until("it runs", async () => (await bus.run("jobs.active")).stdout.includes(jid));
+    // Beside the keys, which are on another disk.
+    const [begun, gate] = [join(bus.pki, "begun"), join(bus.pki, "gate")];
+    const command = `touch ${begun}; until [ -e ${gate} ]; do sleep 0.05; done; echo kept`;
+    const jid = await bus.submit("m1", "cmd.run", command);
+    await until("it runs", () => existsSync(begun));
     fill(small);
+    writeFileSync(gate, "");
     const refused = await bus.msalt("m1", "test.ping");
     expect(refused).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("no new job is accepted") });
     expect((await bus.run("jobs.list_jobs", "--out=json")).stdout).toContain(jid);
     rmSync(join(small, "filler"));
-    await until("the result", async () => (await bus.lookup(jid))["m1"] === "kept", 30_000);
+    await until("the result", async () => (await bus.lookup(jid))["m1"] === "kept", 60_000);
     await stillServing(bus);
   });
 

@@ -61,9 +61,28 @@ export async function rawMinion(bus: Bus, id: string): Promise<RawMinion> {
   const minion = new RawMinion(id);
   const port = bus.ports["enroll_port"] ?? 0;
   await until(`${id} is accepted`, async () => (await minion.enrol(port)) === 2);
-  minion.connect(bus.ports);
-  await minion.online();
+  await online(bus, minion);
   return minion;
+}
+
+/** Connects and begins a session. As a minion does it, again where its key or its session was not known everywhere yet. */
+export async function online(bus: Bus, minion: RawMinion): Promise<void> {
+  let failure: unknown;
+  await until(
+    `${minion.id} is connected`,
+    async () => {
+      minion.connect(bus.ports);
+      return minion.online().then(
+        () => true,
+        (reason: unknown) => {
+          failure = reason;
+          return false;
+        },
+      );
+    },
+    60_000,
+    () => String(failure),
+  );
 }
 
 /** Frames that the workers dropped, by reason, as the master's log says. */
