@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Bus } from "../support/bus.ts";
+import { until } from "../support/proc.ts";
 
 let bus: Bus;
 beforeAll(async () => {
@@ -99,7 +100,7 @@ describe("what is printed", () => {
 
   it("--hide-timeout leaves out who did not answer, and the exit code tells all the same", async () => {
     await bus.minion("db1").stop("SIGKILL");
-    const { stdout, code } = await bus.msalt("*", "test.ping", "--hide-timeout", "-t", "2", "--out=json");
+    const { stdout, code } = await bus.msalt("*", "test.ping", "--hide-timeout", "-t", "30", "--out=json");
     expect(json(stdout)).toEqual({ web1: true, web2: true });
     expect(code).toBe(1);
     await bus.startMinion("db1");
@@ -159,16 +160,29 @@ describe("runners", () => {
   });
 
   it("send and show events", async () => {
-    const listener = bus.spawn("msalt-run", "event.listen", "release/*/done", "count=2");
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    const listener = bus.spawn("msalt-run", "event.listen", "release/*/done", "count=8");
+    await until("it listens", async () => {
+      await bus.run("event.send", "release/0/done");
+      return listener.stdout.includes("release/0/done");
+    });
     await bus.run("event.send", "release/1/begun", "{n: 0}");
     await bus.run("event.send", "release/1/done", "{n: 1}", "by=me");
     await bus.run("event.send", "release/2/done");
+    await until(
+      "it has heard enough",
+      async () => {
+        await bus.run("event.send", "release/3/done");
+        return !listener.alive;
+      },
+      60_000,
+    );
     const { stdout, code } = await listener.exit;
-    const lines = stdout
+    const all = stdout
       .trim()
       .split("\n")
       .map((line) => line.split("\t"));
+    expect(all).toHaveLength(8);
+    const lines = all.filter(([tag]) => !["release/0/done", "release/3/done"].includes(tag ?? ""));
     expect(lines.map(([tag]) => tag)).toEqual(["release/1/done", "release/2/done"]);
     expect(json(lines[0]?.[1] ?? "")).toMatchObject({ n: 1, by: "me" });
     expect(code).toBe(0);

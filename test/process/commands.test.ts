@@ -18,9 +18,9 @@ beforeAll(async () => {
 });
 afterAll(() => bus[Symbol.asyncDispose]());
 
-/** Each command at the same time: what comes back within a moment. */
-async function askAll(raw: RawMinion): Promise<(RawReply | undefined)[]> {
-  return Promise.all(Object.values(minionLoads).map((load) => raw.ask({ ...load }, 1500)));
+/** Each command at the same time: what comes back within a moment, or by then. */
+async function askAll(raw: RawMinion, timeoutMs = 1500): Promise<(RawReply | undefined)[]> {
+  return Promise.all(Object.values(minionLoads).map((load) => raw.ask({ ...load }, timeoutMs)));
 }
 const silence = Object.keys(minionLoads).map(() => undefined);
 
@@ -42,7 +42,7 @@ describe("AZ-02: every command by every actor", () => {
     await bus.key("-y", "-d", "deleted");
     await unharmed(bus, async () => {
       for (const raw of [pending, rejected]) raw.connect(bus.ports);
-      const heard = await Promise.all([pending, rejected, deleted].map(askAll));
+      const heard = await Promise.all([pending, rejected, deleted].map((raw) => askAll(raw)));
       expect(heard).toEqual([silence, silence, silence]);
     });
     for (const raw of [pending, rejected, deleted]) raw[Symbol.dispose]();
@@ -58,7 +58,7 @@ describe("AZ-02: every command by every actor", () => {
     const raw = await enrolled("r1");
     await bus.key("-y", "-a", "r1");
     await rawMinionOf(raw);
-    const answers = await askAll(raw);
+    const answers = await askAll(raw, 20_000);
     const codes = Object.keys(minionLoads).map((cmd, n) => [cmd, answers[n]?.error ?? (answers[n]?.ok && "ok")]);
     expect(Object.fromEntries(codes)).toEqual({
       ...Object.fromEntries(Object.keys(minionLoads).map((cmd) => [cmd, "ok"])),
@@ -69,7 +69,7 @@ describe("AZ-02: every command by every actor", () => {
       "file.push": "E_FORBIDDEN",
     });
     for (const [cmd, { load }] of Object.entries(localLoads).filter(([name]) => !(name in minionLoads)))
-      expect([cmd, (await raw.ask({ cmd, ...load }))?.error]).toEqual([cmd, "E_COMMAND"]);
+      expect([cmd, (await raw.ask({ cmd, ...load }, 20_000))?.error]).toEqual([cmd, "E_COMMAND"]);
     await bus.key("-y", "-d", "r1");
     raw[Symbol.dispose]();
   });

@@ -31,6 +31,9 @@ function offered(...words: readonly string[]): string[] {
   return stdout.toString().split("\n").filter(Boolean);
 }
 
+/** A shell is offered nothing where the master takes longer than a moment. */
+const patience = { timeout: 60_000 };
+
 const complete = (...words: readonly string[]) =>
   new Proc("msalt-run", ["--root-dir", bus.masterRoot, "--", "__complete", ...words]).exit;
 
@@ -39,16 +42,20 @@ describe("completion with a master", () => {
     const { stdout } = await bus.msalt("--async", "web1", "test.ping");
     const jid = /\d{20}/.exec(stdout)?.[0] ?? "no jid";
     const root = ["--root-dir", bus.masterRoot];
-    expect(offered("msalt", ...root, "we")).toEqual(["web1", "web2"]);
-    expect(offered("msalt", ...root, "-L", "db1,we")).toEqual(["db1,web1", "db1,web2"]);
+    await expect.poll(() => offered("msalt", ...root, "we"), patience).toEqual(["web1", "web2"]);
+    await expect.poll(() => offered("msalt", ...root, "-L", "db1,we"), patience).toEqual(["db1,web1", "db1,web2"]);
     expect(offered("msalt", ...root, "web1", "test.pi")).toEqual(["test.ping"]);
-    expect(offered("msalt-run", ...root, "jobs.lookup", "2")).toEqual([jid]);
+    await expect.poll(() => offered("msalt-run", ...root, "jobs.lookup", "2"), patience).toEqual([jid]);
     expect(offered("msalt-run", ...root, "jobs.loo")).toEqual(["jobs.lookup", "jobs.lookup_jid"]);
   });
 
   it("prints one candidate a line", async () => {
-    expect(await complete("minions")).toEqual({ code: 0, stdout: "db1\nweb1\nweb2\n", stderr: "" });
-    expect(await complete("minions", "web")).toEqual({ code: 0, stdout: "web1\nweb2\n", stderr: "" });
+    await expect
+      .poll(() => complete("minions"), patience)
+      .toEqual({ code: 0, stdout: "db1\nweb1\nweb2\n", stderr: "" });
+    await expect
+      .poll(() => complete("minions", "web"), patience)
+      .toEqual({ code: 0, stdout: "web1\nweb2\n", stderr: "" });
     expect(await complete("nonsense")).toEqual({ code: 0, stdout: "", stderr: "" });
     expect(await complete()).toEqual({ code: 0, stdout: "", stderr: "" });
   });

@@ -26,6 +26,9 @@ function pidsWith(text: string): number[] {
     .filter((pid) => pid !== process.pid && commandOf(pid).includes(text));
 }
 
+/** Those that run this very program and its words, and not a shell that will. */
+const sleepers = (mark: string): number[] => pidsWith(mark).filter((pid) => commandOf(pid).startsWith(`sleep ${mark}`));
+
 async function targetsOf(bus: Bus, jid: string): Promise<Record<string, unknown>> {
   const { stdout } = await bus.run("jobs.print_job", jid, "--out=json");
   return (JSON.parse(stdout) as Record<string, { Result: Record<string, unknown> }>)[jid]?.Result ?? {};
@@ -97,7 +100,7 @@ describe("time", () => {
       "cmd.run",
       "echo before; sleep 987654",
       "--run-timeout",
-      "1",
+      "3",
       "--out=txt",
     );
     expect(code).toBe(1);
@@ -110,11 +113,16 @@ describe("time", () => {
     await using bus = await Bus.start({ minions: ["m1", "m2"] });
     await bus.minion("m2").stop();
     const ran = join(bus.root, "ran");
-    const tool = bus.spawn("msalt", "*", "cmd.run", `echo x >> ${ran}; sleep 6`, "--ttl", "1", "--show-jid");
-    await tool.says("Minion did not return. [Not connected]", 5000);
+    const gate = join(bus.root, "gate");
+    const cmd = `echo x >> ${ran}; while [ ! -e ${gate} ]; do sleep 0.1; done`;
+    const tool = bus.spawn("msalt", "*", "cmd.run", cmd, "--ttl", "5", "--show-jid");
+    await tool.says("Minion did not return. [Not connected]");
     expect(tool.stdout).not.toContain("m1:");
     const jid = /jid: (\d{20})/.exec(tool.stderr)?.[1] ?? "";
-    await until("m2 given up", async () => (await bus.run("jobs.lookup", jid)).stdout.includes("not started in time"));
+    const isGivenUp = async (): Promise<boolean> =>
+      (await bus.run("jobs.lookup", jid)).stdout.includes("not started in time");
+    await until("m2 given up", isGivenUp, 60_000);
+    writeFileSync(gate, "");
     await bus.startMinion("m2");
     expect((await tool.exit).code).toBe(1);
     await bus.connected();
@@ -129,7 +137,7 @@ describe("kill", () => {
     const mark = `4${Date.now()}`;
     const cmd = `echo partial; (trap '' TERM; sleep ${mark} & sleep ${mark}) & trap '' TERM; sleep ${mark} & wait; wait`;
     const jid = await bus.submit("*", "cmd.run", cmd, "-b", "2");
-    await until("two to run", () => pidsWith(`sleep ${mark}`).length >= 6);
+    await until("two to run", () => sleepers(mark).length === 6);
     const { stdout, code } = await bus.run("jobs.kill", jid, "--out=json");
     expect(code).toBe(0);
     const told = JSON.stringify(JSON.parse(stdout));
@@ -162,7 +170,7 @@ describe("kill", () => {
     await using bus = await Bus.start({ minions: ["m1"] });
     const mark = `5${Date.now()}`;
     const jids = await Promise.all([1, 2].map(() => bus.submit("m1", "cmd.run", `sleep ${mark}`)));
-    await until("both to run", () => pidsWith(`sleep ${mark}`).length === 2 || pidsWith(`sleep ${mark}`).length >= 2);
+    await until("both to run", () => sleepers(mark).length === 2);
     const { stdout, code } = await bus.msalt("m1", "saltutil.kill_all_jobs", "--out=json");
     expect(code).toBe(0);
     for (const jid of jids) expect(stdout).toContain(`Signal 9 sent to job ${jid}`);
@@ -234,10 +242,10 @@ describe("live output", () => {
 describe("progress", () => {
   it("keeps one status line on a terminal, and none elsewhere", async () => {
     await using bus = await Bus.start({ minions: ["m1", "m2"] });
-    const args = ["m*", "cmd.run", "sleep 2.5", "-b", "1"];
-    const plain = await bus.msalt(...args);
+    const args = (seconds: number): string[] => ["m*", "cmd.run", `sleep ${seconds}`, "-b", "1"];
+    const plain = await bus.msalt(...args(2.5));
     expect(plain.stdout + plain.stderr).not.toContain("done");
-    const shown = await bus.onTerminal("msalt", ...args);
+    const shown = await bus.onTerminal("msalt", ...args(6));
     expect(shown).toMatch(/0\/2 done · 1 running · 1 waiting/);
     expect(shown).toMatch(/1\/2 done · 1 running/);
   });

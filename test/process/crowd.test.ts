@@ -56,7 +56,8 @@ describe("a crowd behind one path", () => {
     const to = ["--master", "127.0.0.1", ...ports, `--enroll-port=${bus.ports["enroll_port"]}`];
     swarm = bus.track(new Proc("msalt-swarm", [...like, ...to, "--root-dir", bus.minionRoot("swarm")]));
     await swarm.says(`msalt-swarm ready minions=${crowd}`, 90_000);
-    expect(await pings()).toBe(crowd);
+    // Its first bytes may be still to come: who is just then away for a moment is not waited for.
+    await until("all answer", async () => (await pings()) === crowd, 60_000);
   }, 150_000);
 
   it("NF-04: whatever happens while results come back, each is stored once", async () => {
@@ -105,7 +106,7 @@ describe("a crowd behind one path", () => {
       raw.connect(bus.ports, "the same");
       expect(await raw.ask({ cmd: "sync" }, 500)).toBeUndefined();
     }
-    expect(dropped(bus, "parts")).toBeGreaterThan(refused);
+    await until("they are refused", () => dropped(bus, "parts") > refused, 60_000);
     for (const raw of raws) raw[Symbol.dispose]();
   }, 90_000);
 });

@@ -145,8 +145,9 @@ describe.skipIf(why !== undefined)("the dashboard", () => {
     expect([before.length, failed.length]).toEqual([3, 2]);
     await page.getByRole("link", { name: "Run again on the failed ones (2)" }).click();
     await page.getByText("2 minions").waitFor();
-    expect(await page.getByLabel("cmd", { exact: true }).inputValue()).toBe(`mkdir ${folder}/first-come`);
-    await page.getByLabel("cmd", { exact: true }).fill("true");
+    const field = page.getByLabel("cmd", { exact: true });
+    await expect.poll(() => field.inputValue(), { timeout: 60_000 }).toBe(`mkdir ${folder}/first-come`);
+    await field.fill("true");
     await page.getByRole("button", { name: "Look at it before it is sent" }).click();
     await page.getByRole("button", { name: "Send to 2" }).click();
     await ended(page);
@@ -280,7 +281,9 @@ describe.skipIf(why !== undefined)("the dashboard", () => {
     await foreign.goto(elsewhereUrl);
     expect(await foreign.evaluate("outcomes")).toEqual(["rejected", "rejected", "rejected"]);
     // Of the form; the browser tells nobody how the others were answered.
-    await expect.poll(() => refused.filter(([method]) => method === "POST")).toEqual([["POST", 403]]);
+    await expect
+      .poll(() => refused.filter(([method]) => method === "POST"), { timeout: 60_000 })
+      .toEqual([["POST", 403]]);
     const [, shown] = foreign.frames();
     expect(await shown?.evaluate('document.querySelector("#app")')).toBeNull();
     expect((await api.get("GET", "/jobs?limit=1"))["jobs"]).toEqual(before["jobs"]);

@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalClient } from "../../src/client/local.ts";
 import type { BusEvent } from "../../src/wire/local.ts";
@@ -26,18 +28,24 @@ describe("the event bus", () => {
     await until("m3 pends", () => of("salt/auth").length > 0);
     expect(of("salt/auth")[0]?.data).toMatchObject({ id: "m3", act: "pend", result: true, _stamp: expect.any(String) });
     expect(await bus.key("-y", "-a", "m3")).toMatchObject({ code: 0 });
+    await until("its event", () => of("salt/key").length > 0);
     expect(of("salt/key")[0]?.data).toMatchObject({ id: "m3", act: "accept", status: "accepted", result: true });
     await until("m3 starts", () => of("salt/minion/m3/start").length === 1);
     await until("m3 is there", () => of("salt/presence/change").some(({ data }) => String(data["new"]) === "m3"));
   });
 
   it("fires new, start and ret of a job with Salt's fields, numbered without a gap", async () => {
-    const jid = await bus.submit("m3", "cmd.run", "sleep 0.5; echo hi", "cwd=/");
+    const gate = join(bus.root, "gate");
+    const cmd = `while [ ! -e ${gate} ]; do sleep 0.1; done; echo hi`;
+    const jid = await bus.submit("m3", "cmd.run", cmd, "cwd=/");
+    // The minion says that it has begun while it runs, in a request of its own: one that ends meanwhile may be heard first.
+    await until("its start", () => of(`salt/job/${jid}/start/m3`).length === 1, 60_000);
+    writeFileSync(gate, "");
     await until("its end", () => of(`salt/job/${jid}/end`).length === 1);
     const events = of(new RegExp(`^salt/job/${jid}/`));
     expect(events.map(({ tag }) => tag.slice(`salt/job/${jid}/`.length))).toEqual(["new", "start/m3", "ret/m3", "end"]);
     expect(events.map(({ data }) => data["_seq"])).toEqual([1, 2, 3, 4]);
-    const arg = ["sleep 0.5; echo hi", { __kwarg__: true, cwd: "/" }];
+    const arg = [cmd, { __kwarg__: true, cwd: "/" }];
     const [fired, started, returned] = events;
     expect(fired?.data).toMatchObject({
       jid,
@@ -74,6 +82,7 @@ describe("the event bus", () => {
 
   it("fires salt/key for a deletion", async () => {
     await bus.key("-y", "-d", "m3");
+    await until("its event", () => of("salt/key").some(({ data }) => data["act"] === "delete"));
     expect(of("salt/key").at(-1)?.data).toMatchObject({ id: "m3", act: "delete", status: "delete", result: true });
   });
 });

@@ -78,10 +78,14 @@ describe("more than there is room for", () => {
     for (const [n, each] of heard.entries()) await until(`listener ${n} has heard all`, () => each.size > count);
     for (const { name, kib } of peaks.growth()) expect([name, kib < 96 * 1024]).toEqual([name, true]);
     deaf.child.kill("SIGCONT");
-    await until("it goes on", async () => {
-      await client.call("event.fire", { tag: "flood/last", data: {} });
-      return deaf.stdout.includes("flood/last");
-    });
+    await until(
+      "it goes on",
+      async () => {
+        await client.call("event.fire", { tag: "flood/last", data: {} });
+        return deaf.stdout.includes("flood/last");
+      },
+      60_000,
+    );
     for (const each of hearing) each.close();
     await deaf.stop("SIGKILL");
   });
@@ -123,12 +127,14 @@ describe("more than there is room for", () => {
 
   it("RX-13: a job that starts processes without end leaves none when its time is up", async () => {
     const many = "for i in $(seq 300); do sleep 4711 & done; wait";
-    const jid = (await bus.submit("m2", "cmd.run", many, "--run-timeout", "3")) as Jid;
+    const jid = (await bus.submit("m2", "cmd.run", many, "--run-timeout", "15")) as Jid;
     const sleeping = (): number => spawnSync("pgrep", ["-fx", "sleep 4711"]).stdout.toString().split("\n").length - 1;
     await until("they are there", () => sleeping() === 300);
     await stillServing(bus, "m2");
-    await until("it is over", async () =>
-      isTerminal((await client.call("job.record", { jid })).targets[0]?.state ?? "waiting"),
+    await until(
+      "it is over",
+      async () => isTerminal((await client.call("job.record", { jid })).targets[0]?.state ?? "waiting"),
+      60_000,
     );
     expect((await statesOf(jid))["m2"]).toBe("timed_out");
     expect(sleeping()).toBe(0);

@@ -31,10 +31,14 @@ describe("faults", () => {
         `${role} is back`,
         () => bus.pidsOf(role).length === before.length && !bus.pidsOf(role).some((pid) => before.includes(pid)),
       );
-      await until("both results", async () => {
-        const { code, stdout } = await bus.run("jobs.lookup", jid, "--out=json");
-        return code === 0 && stdout.split('"done"').length === 3;
-      });
+      await until(
+        "both results",
+        async () => {
+          const { code, stdout } = await bus.run("jobs.lookup", jid, "--out=json");
+          return code === 0 && stdout.split('"done"').length === 3;
+        },
+        60_000,
+      );
       await bus.connected();
       expect(await bus.msalt("*", "test.ping", "--out=txt")).toMatchObject({ code: 0 });
       expect(runs()).toBe(2);

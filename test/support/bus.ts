@@ -242,11 +242,15 @@ export class Bus implements AsyncDisposable {
 
   /** Waits until these minions (default: all) are connected. */
   async connected(ids: readonly string[] = [...this.minions.keys()]): Promise<void> {
-    await until(`${ids.join(", ")} connected`, async () => {
-      const { stdout } = await this.run("manage.up", "--out=json");
-      const up = stdout === "" ? [] : (JSON.parse(stdout) as string[]);
-      return ids.every((id) => up.includes(id));
-    });
+    await until(
+      `${ids.join(", ")} connected`,
+      async () => {
+        const { stdout } = await this.run("manage.up", "--out=json");
+        const up = stdout === "" ? [] : (JSON.parse(stdout) as string[]);
+        return ids.every((id) => up.includes(id));
+      },
+      60_000,
+    );
   }
 
   /** Pids of the master's processes of one kind. */

@@ -3,14 +3,21 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 
 export class Flood implements AsyncDisposable {
+  /** Resolves when it knows what to send, which may be a hundred MB to read first, or has ended. */
+  readonly begun: Promise<unknown>;
   readonly #child: ChildProcess;
   readonly #end: Promise<unknown>;
 
   /** @param script CommonJS, run with these values under the name `given` */
   constructor(script: string, given: Readonly<Record<string, unknown>>) {
     const checkout = join(import.meta.dirname, "../..");
-    const code = `process.on("uncaughtException", () => {}); const given = JSON.parse(require("node:fs").readFileSync(0, "utf8"));\n${script}`;
-    this.#child = spawn(process.execPath, ["-e", code], { cwd: checkout, stdio: ["pipe", "ignore", "ignore"] });
+    const code = `process.on("uncaughtException", () => {}); const given = JSON.parse(require("node:fs").readFileSync(0, "utf8")); process.stdout.write("begun");\n${script}`;
+    this.#child = spawn(process.execPath, ["-e", code], { cwd: checkout, stdio: ["pipe", "pipe", "ignore"] });
+    // It may be stopped while it still reads.
+    this.#child.stdin?.on("error", () => undefined);
+    this.begun = new Promise((resolve) => {
+      this.#child.stdout?.once("data", resolve).once("close", resolve);
+    });
     this.#child.stdin?.end(JSON.stringify(given));
     this.#end = new Promise((resolve) => this.#child.once("close", resolve));
   }

@@ -254,8 +254,9 @@ export class RawMinion implements Disposable {
     return this.askBytes(encode(load), timeoutMs);
   }
 
-  hello(ledger = Buffer.alloc(16, 7), count = 0): Promise<RawReply | undefined> {
-    return this.ask({ cmd: "hello", protocol: 1, version: "raw", ledger: { id: ledger, count } }).then((reply) => {
+  hello(ledger = Buffer.alloc(16, 7), count = 0, timeoutMs?: number): Promise<RawReply | undefined> {
+    const load = { cmd: "hello", protocol: 1, version: "raw", ledger: { id: ledger, count } };
+    return this.ask(load, timeoutMs).then((reply) => {
       const { topic, publishKey } = reply?.ok ?? {};
       if (topic instanceof Uint8Array) this.topic = Buffer.from(topic);
       if (publishKey instanceof Uint8Array) this.publishKey = Buffer.from(publishKey);
@@ -265,7 +266,7 @@ export class RawMinion implements Disposable {
 
   /** Hello, subscription, first sync: what a minion does to be counted as connected. */
   async online(): Promise<void> {
-    const reply = await this.hello();
+    const reply = await this.hello(undefined, undefined, 20_000);
     if (reply?.ok === undefined) throw new Error(`hello: ${JSON.stringify(reply)}`);
     // Frames of sessions before this one may be there already.
     const isReady = (): boolean => this.frames.some((frame) => frame.subarray(0, 16).equals(this.topic));
@@ -279,7 +280,7 @@ export class RawMinion implements Disposable {
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    await this.ask({ cmd: "sync" });
+    await this.ask({ cmd: "sync" }, 20_000);
   }
 
   result(jid: string, value: unknown, more: Record<string, unknown> = {}): Record<string, unknown> {
