@@ -19,11 +19,9 @@ describe("the minion's disk is full", () => {
 
       const notStarted = "The job was not started: cannot use the ledger";
       const submitted: string[] = [];
-      const values = async (id: string): Promise<string[]> =>
-        Promise.all(submitted.map(async (jid) => String((await bus.lookup(jid))[id])));
-      // The last page of the ledger has room for a few more.
+      // The last page of the ledger has room for a few more. Twice: one may be refused for what is written together with it.
       const refused = (): boolean =>
-        bus.minion("m1").stderr.includes("cannot write the ledger: the job is not started");
+        bus.minion("m1").stderr.split("cannot write the ledger: the job is not started").length > 2;
       while (!refused() && submitted.length < 100) {
         submitted.push(await bus.submit("*", "cmd.run", `echo ran >> ${ran}; echo ${"done".repeat(50)}`));
       }
@@ -38,13 +36,16 @@ describe("the minion's disk is full", () => {
       makeRoom();
       await until("the result", async () => (await bus.lookup(runs))["m1"] === "kept");
       await until("no job is open", async () => (await bus.run("jobs.active", "--out=json")).stdout.trim() === "{}");
-      const begun = (await values("m1")).filter((value) => value.startsWith("done")).length;
+      const values: string[] = [];
+      // One tool at a time: many at once are too slow to be heard by the master in time.
+      for (const jid of submitted) values.push(String((await bus.lookup(jid))["m1"]));
+      const begun = values.filter((value) => value.startsWith("done")).length;
       expect(begun).toBeLessThan(submitted.length);
       const lines = readFileSync(ran, "utf8").trim().split("\n");
       expect(lines).toEqual(Array.from({ length: submitted.length + begun }, () => "ran"));
       expect((await bus.msalt("m1", "cmd.run", "echo again")).stdout).toContain("again");
     });
-  });
+  }, 180_000);
 });
 
 describe("the master's disk is full", () => {
@@ -57,7 +58,7 @@ describe("the master's disk is full", () => {
       data,
       async () => {
         await bus.startMaster();
-        await bus.startMinion("m1");
+        await bus.startMinion("m1", true, [], "log_level: debug");
         const runs = await bus.submit("m1", "cmd.run", `until [ -e ${bus.root}/go ]; do sleep 0.05; done; echo kept`);
         await until("it runs", async () => JSON.stringify(await bus.lookup(runs)).includes("running"));
         const makeRoom = fill(data);
@@ -69,7 +70,7 @@ describe("the master's disk is full", () => {
 
         // The run ends: the master cannot write its result, and the minion keeps it, come what may.
         writeFileSync(`${bus.root}/go`, "");
-        await new Promise((resolve) => setTimeout(resolve, 1500));
+        await bus.minion("m1").says("the master's disk is full; keep the result");
         expect(JSON.stringify(await bus.lookup(runs))).toContain("running");
         await bus.minion("m1").stop("SIGKILL");
         makeRoom();

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stillServing, unharmed } from "../support/attack.ts";
@@ -79,8 +79,15 @@ describe("the keys of minions, as an operator sees them", () => {
 
   it("HS-12: deleting a key while its job runs ends that minion's part and nobody else's", async () => {
     await accepted("m3");
-    const jid = await bus.submit("-L", "m1,m3", "cmd.run", "sleep 2; echo late");
-    await until("both run", async () => (await bus.run("jobs.active", "--out=json")).stdout.includes('"m3"'));
+    const go = join(bus.root, "go");
+    const jid = await bus.submit("-L", "m1,m3", "cmd.run", `until [ -e ${go} ]; do sleep 0.05; done; echo late`);
+    await until(
+      "both run",
+      async () =>
+        Object.values(await bus.lookup(jid))
+          .join()
+          .split("running").length === 3,
+    );
     const began = performance.now();
     expect(await bus.key("-y", "-d", "m3")).toMatchObject({
       code: 0,
@@ -89,6 +96,7 @@ describe("the keys of minions, as an operator sees them", () => {
     process.stdout.write(
       `msalt-key -d with a running job: ${Math.round(performance.now() - began)} ms with the start of the tool\n`,
     );
+    writeFileSync(go, "");
     await until("the other's result", async () => (await bus.lookup(jid))["m1"] === "late");
     expect((await bus.lookup(jid))["m3"]).not.toBe("late");
     expect((await bus.msalt("*", "test.ping", "--out=json")).stdout).not.toContain("m3");

@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Bus } from "../support/bus.ts";
 import { until } from "../support/proc.ts";
@@ -92,17 +94,25 @@ describe("the main job, on a master and two minions", () => {
   });
 
   it("shows a running job as active, and waits for a minion that runs longer than -t", async () => {
-    const waiting = bus.spawn("msalt", "m1", "cmd.run", "sleep 3; echo long", "-t", "1", "-v");
+    const go = join(bus.root, "seen");
+    const command = `until [ -e ${go} ]; do sleep 0.05; done; sleep 7; echo long`;
+    // Within this time the minion has to say that it runs.
+    const waiting = bus.spawn("msalt", "m1", "cmd.run", command, "-t", "5", "-v");
     await waiting.says("Executing job with jid");
-    await until("the job is active", async () => (await bus.run("jobs.active")).stdout.includes("sleep 3; echo long"));
+    await until("the job is active", async () => (await bus.run("jobs.active")).stdout.includes("sleep 7; echo long"));
+    writeFileSync(go, "");
     expect(await waiting.exit).toMatchObject({ code: 0, stdout: "m1:\n    long\n" });
   });
 
   it("P5: Ctrl-C prints the jid and how to go on, and the job goes on", async () => {
-    const waiting = bus.spawn("msalt", "m1", "cmd.run", "sleep 2; echo still");
+    const go = join(bus.root, "interrupted");
+    const waiting = bus.spawn("msalt", "m1", "cmd.run", `until [ -e ${go} ]; do sleep 0.05; done; echo still`, "-v");
+    // From here on it knows what Ctrl-C means.
+    await waiting.says("Executing job with jid");
     await until("the job is active", async () => (await bus.run("jobs.active")).stdout.includes("echo still"));
     const { code, stderr } = await waiting.stop("SIGINT");
     expect(code).toBe(130);
+    writeFileSync(go, "");
     const jid = /msalt-run jobs\.lookup (\d{20})/.exec(stderr)?.[1] ?? "";
     await until("its result", async () => (await bus.lookup(jid))["m1"] === "still");
   });
@@ -155,9 +165,9 @@ describe("the main job, on a master and two minions", () => {
   });
 
   it("carries 5 MiB of output, and says so when it cut more", async () => {
-    const big = await bus.msalt("m1", "cmd.run", "head -c 5000000 /dev/zero | tr '\\0' x", "--out=json");
+    const big = await bus.msalt("m1", "cmd.run", "head -c 5000000 /dev/zero | tr '\\0' x", "--out=json", "-t", "60");
     expect((JSON.parse(big.stdout) as { m1: string }).m1).toHaveLength(5_000_000);
-    const cut = await bus.msalt("m1", "cmd.run", "head -c 20000000 /dev/zero | tr '\\0' x", "--out=json");
+    const cut = await bus.msalt("m1", "cmd.run", "head -c 20000000 /dev/zero | tr '\\0' x", "--out=json", "-t", "60");
     const { m1 } = JSON.parse(cut.stdout) as { m1: string };
     expect(m1.length).toBeLessThan(8 * 1_048_576);
     expect(m1.slice(-300)).toMatch(/cut/);

@@ -21,6 +21,8 @@ let events = 0;
 let marks: Marks;
 let points: Points;
 let folder: string;
+/** How many processes are under the supervisor. */
+let whole: number;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "msalt-points-"));
@@ -31,6 +33,7 @@ beforeAll(async () => {
   await client.subscribe("", () => (events += 1));
   marks = new Marks(bus, client);
   for (const id of minions) marks.knows(id, bus.minion(id));
+  whole = pids().length;
 }, 60_000);
 
 afterAll(async () => {
@@ -43,17 +46,27 @@ const restartMaster = (): Promise<Proc> => bus.restartMaster();
 
 /** Orders are sent to those that are connected. */
 async function connected(): Promise<void> {
-  await until("all minions", async () => {
-    const { minions: all } = await client.call("minion.list", {});
-    return minions.every((id) => all.some((minion) => minion.id === id && minion.connected));
-  });
+  await until(
+    "all minions",
+    async () => {
+      const { minions: all } = await client.call("minion.list", {});
+      return minions.every((id) => all.some((minion) => minion.id === id && minion.connected));
+    },
+    60_000,
+  );
+}
+
+/** The test's own client has seen the end of the controller before this one: what it publishes now is heard. */
+async function served(): Promise<void> {
+  await client.call("minion.list", {});
 }
 
 /** The test's own subscription has come back after the last restart. */
 async function someoneListens(): Promise<void> {
   const before = events;
   await until("an event", async () => {
-    await client.call("event.fire", { tag: "test", data: {} });
+    // Not asked again by itself when the connection breaks, as that to a controller that has just been killed does.
+    await client.call("event.fire", { tag: "test", data: {} }).catch(() => undefined);
     return events > before;
   });
 }
@@ -96,18 +109,22 @@ async function killOne(role: (typeof roles)[number]): Promise<void> {
 /** One of the processes was replaced, and none is missing. */
 function isWhole(before: readonly number[]): boolean {
   const now = pids();
-  return now.length === before.length && now.some((pid) => !before.includes(pid));
+  return now.length === whole && now.some((pid) => !before.includes(pid));
 }
 
 async function enrol(id: string): Promise<void> {
   const question = { host: "127.0.0.1", port: bus.ports["enroll_port"] ?? 0, timeoutMs: 3000 };
-  await until(`an answer to ${id}`, async () => {
-    const { signal } = new AbortController();
-    return askMaster({ ...question, request: host(id).request(), signal }).then(
-      () => true,
-      () => false,
-    );
-  });
+  await until(
+    `an answer to ${id}`,
+    async () => {
+      const { signal } = new AbortController();
+      return askMaster({ ...question, request: host(id).request(), signal }).then(
+        () => true,
+        () => false,
+      );
+    },
+    60_000,
+  );
 }
 
 const everything = process.env["MSALT_FAULTS"] === "all";
@@ -120,6 +137,7 @@ describe("a master killed at each of its failpoints", () => {
     async (act) => {
       const steps = act === "kill" || everything ? onTheWay : onTheWay.filter(([name]) => withTheMaster.has(name));
       for (const [name, nth = 1] of steps) {
+        await served();
         if (name === "events.send") await someoneListens();
         if (/^(order|frame)/.test(name)) await connected();
         points.arm(name, { act, nth });
@@ -127,11 +145,11 @@ describe("a master killed at each of its failpoints", () => {
         await marks.run("m*");
         await points.waitFor(name);
         if (act === "killAll") await restartMaster();
-        await until(`another process after ${name}`, () => isWhole(before));
+        await until(`another process after ${name}`, () => isWhole(before), 60_000);
       }
       expect(await marks.violations(() => false)).toEqual([]);
     },
-    180_000,
+    300_000,
   );
 
   it("PF-05: a tool whose master dies says that the outcome is not known, and where to look", async () => {
@@ -183,22 +201,23 @@ describe("a master killed at each of its failpoints", () => {
       await until(
         `${act} at ${name} done`,
         async () => (await states(id)).join() === expected.join(),
-        5000,
+        60_000,
         () => id,
       );
       // What was deleted comes back only by an operator's act, whenever the process died (I7).
       await enrol(id);
       expect([act, name, await states(id)]).toEqual([act, name, act === "delete" ? ["pending"] : expected]);
     }
-  });
+  }, 180_000);
 
   it("PF-05: where files are received, and where a dead child is replaced", async () => {
-    const sent = join(bus.root, "sent");
-    const kept = join(bus.masterRoot, "var/lib/msalt/master/minions/m1/files", sent);
     for (const [name, text] of [
       ["push.sync", "one"],
       ["push.rename", "two"],
     ] as const) {
+      // Each its own: what a worker took with it is sent again seconds later.
+      const sent = join(bus.root, `sent-${text}`);
+      const kept = join(bus.masterRoot, "var/lib/msalt/master/minions/m1/files", sent);
       writeFileSync(sent, text.repeat(1000));
       points.arm(name, { act: "kill" });
       await bus.submit("m1", "cp.push", sent);
@@ -213,11 +232,12 @@ describe("a master killed at each of its failpoints", () => {
       if (name === "child.restart") await killOne("worker");
       await points.waitFor(name);
       if (name === "child.restart") await restartMaster();
-      await until(`another process after ${name}`, () => isWhole(before));
+      await until(`another process after ${name}`, () => isWhole(before), 60_000);
     }
+    await served();
     await marks.ended(await marks.run("m*"));
     expect(await marks.violations(() => false)).toEqual([]);
-  });
+  }, 180_000);
 
   it("PF-05: at each step of its first start, the next start goes on", async () => {
     const first = new Points(join(folder, "first"));
@@ -234,7 +254,7 @@ describe("a master killed at each of its failpoints", () => {
     for (const name of first.reached) points.reached.add(name);
     await own.startMinion("m1");
     expect((await own.msalt("m1", "test.ping")).stdout).toBe("m1:\n    True\n");
-  });
+  }, 180_000);
 
   it("has been killed at all of them", () => {
     expect(masterPoints.filter((name) => !points.reached.has(name))).toEqual([]);

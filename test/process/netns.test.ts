@@ -32,10 +32,18 @@ describe("minions on another host", () => {
       );
 
     // Down while it runs, while it is published, and while it returns.
-    const running = counted("running", "sleep 1;");
+    const go = join(bus.root, "go");
+    const running = counted("running", `until [ -e ${go} ]; do sleep 0.05; done;`);
     const first = await submit(running.command);
-    await until("all have it", async () => (await bus.run("jobs.active", "--out=json")).stdout.includes('"m3"'));
+    await until(
+      "it runs",
+      async () =>
+        Object.values(await bus.lookup(first))
+          .join()
+          .split("running").length === 4,
+    );
     host.down();
+    writeFileSync(go, "");
     const published = counted("published");
     const second = await submit(published.command);
     // How long it is down is what is tried here.

@@ -52,15 +52,20 @@ describe("minions behind paths that stall, lose and break", () => {
     );
 
   it("NF-02, NF-05: a peer that vanishes, or is heard only or hears only, is seen as gone; nothing runs twice", async () => {
-    const during = counted("during", "sleep 2;");
+    const go = join(bus.root, "go");
+    const during = counted("during", `until [ -e ${go} ]; do sleep 0.05; done;`);
     const running = await bus.submit("*", "cmd.run", during.command, "--ttl", "300");
     await until(
       "it runs everywhere",
-      async () => (await bus.run("jobs.active", "--out=json")).stdout.split('"m').length > 4,
+      async () =>
+        Object.values(await bus.lookup(running))
+          .join()
+          .split("running").length === 5,
     );
     for (const path of both(pathOf("m1"))) path.clog("up", "down");
     for (const path of both(pathOf("m2"))) path.clog("up");
     for (const path of both(pathOf("m3"))) path.clog("down");
+    writeFileSync(go, "");
     await until(
       "three are seen as gone",
       async () => (await bus.run("manage.down", "--out=json")).stdout.replaceAll(/\s/g, "") === '["m1","m2","m3"]',
@@ -81,7 +86,11 @@ describe("minions behind paths that stall, lose and break", () => {
     const { publications } = pathOf("m4");
     publications.clog("up");
     publications.cut();
-    await until("m4 is seen as gone", async () => (await bus.run("manage.down", "--out=json")).stdout.includes("m4"));
+    await until(
+      "m4 is seen as gone",
+      async () => (await bus.run("manage.down", "--out=json")).stdout.includes("m4"),
+      60_000,
+    );
     const { command, runs } = counted("early");
     const jid = await bus.submit("m4", "cmd.run", command, "--ttl", "300");
     publications.unclog();

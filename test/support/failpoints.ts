@@ -30,7 +30,7 @@ export class Points {
   }
 
   async waitFor(name: Failpoint): Promise<void> {
-    await until(`a process at ${name}`, () => this.isReached(name));
+    await until(`a process at ${name}`, () => this.isReached(name), 60_000);
   }
 
   disarm(name: Failpoint): void {

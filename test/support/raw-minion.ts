@@ -274,7 +274,7 @@ export class RawMinion implements Disposable {
     for (let waited = 20; !isReady(); waited += 20) {
       if (waited > 30_000) throw new Error("no ready frame");
       // A subscription that comes before the publisher knows of the session is not answered.
-      if (waited % 10_000 === 0) {
+      if (waited % 3000 === 0) {
         this.#publications?.unsubscribe(this.topic);
         this.subscribe(this.topic);
       }
