@@ -119,10 +119,7 @@ export async function followJob(client: LocalClient, jid: Jid, waitMs: number, w
     }
     // The last answers came while the record was read: events follow the commit, so another look shows them all.
     if (open.length > 0 && shown.size >= record.targets.length) continue;
-    const silentMs = performance.now() - lastSign;
-    // What is decided is there to be shown as soon as it is written.
-    const isOwed = unseen.some(({ id }) => !shown.has(id)) && silentMs < waitMs;
-    if (!isOwed && !isWorthWaiting(open, record, silentMs, waitMs)) {
+    if (!isWorthWaiting(open, record, performance.now() - lastSign, waitMs)) {
       return { record, missing: record.targets.filter(({ id }) => !shown.has(id)) };
     }
     // Until something is missing, or nothing happens for a while, the tail is all there is to read.

@@ -11,7 +11,7 @@ import { eventChannel } from "../wire/tags.ts";
 import type { BusEvent, LocalCommand, LocalLoad, LocalReplies } from "../wire/local.ts";
 import { connectAsUser } from "./users.ts";
 
-const connectMs = 2000;
+const connectMs = 5000;
 const answerMs = 30_000;
 const hint = "is msalt-master running, and does this --config-dir or --root-dir belong to it?";
 

@@ -117,7 +117,6 @@ export function useStream(
     if (path === undefined) return undefined;
     setState("connecting");
     const source = new EventSource(path);
-    source.addEventListener("open", () => setState("live"));
     source.addEventListener("error", (event) => {
       if (event instanceof MessageEvent) return;
       setState(source.readyState === EventSource.CLOSED ? "ended" : "connecting");
@@ -126,7 +125,10 @@ export function useStream(
     });
     for (const type of types) {
       source.addEventListener(type, (event: Event) => {
-        if (event instanceof MessageEvent) latest.current({ type, data: JSON.parse(String(event.data)) as never });
+        if (!(event instanceof MessageEvent)) return;
+        // An open connection alone does not mean that anybody listens at its other end yet.
+        setState("live");
+        latest.current({ type, data: JSON.parse(String(event.data)) as never });
       });
     }
     return () => source.close();

@@ -15,7 +15,7 @@ interface MinionPageOf {
   readonly next?: string;
 }
 
-const presence = ["event"];
+const presence = ["ready", "event"];
 
 export function MinionsPage() {
   const [target, setTarget] = useState<TargetExpression>({ tgt: "*", tgt_type: "glob" });
@@ -25,11 +25,17 @@ export function MinionsPage() {
   const tgt = useSettled(target.tgt);
   const asked = { tgt: tgt === "" ? "*" : tgt, tgt_type: target.tgt_type };
   const { data: counts, reload: count } = useLoad<MinionPageOf>(`/minions${query({ ...asked, limit: 1 })}`);
-  const { data, problem, more } = usePages<Minion>(
+  const { data, problem, more, reload } = usePages<Minion>(
     (after) => `/minions${query({ ...asked, state, grains: "os,ipv4", limit: 500, after })}`,
     ({ minions, next }: MinionPageOf) => ({ items: minions, next }),
   );
-  useStream("/events?tag=salt/presence/change", presence, ({ data: event }) => {
+  useStream("/events?tag=salt/presence/change", presence, ({ type, data: event }) => {
+    if (type === "ready") {
+      // What changed before is in no event.
+      setChanged(new Map());
+      reload();
+      return count();
+    }
     const { data: change }: { data: { new?: string[]; lost?: string[] } } = event;
     const come = (change.new ?? []).map((id) => [id, true] as const);
     const gone = (change.lost ?? []).map((id) => [id, false] as const);

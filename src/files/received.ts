@@ -1,10 +1,11 @@
 /** Files that minions sent with `cp.push`: `<dir>/<minion id>/files/<path>`, each whole or not there. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, open, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { MsaltError } from "../errors.ts";
 import { failpoint } from "../lib/failpoint.ts";
+import { putInPlace } from "../lib/replace-file.ts";
 
 export interface Part {
   readonly path: string;
@@ -33,7 +34,8 @@ export async function receivePart(dir: string, id: string, part: Part, maxBytes:
   const folder = join(dir, id, "files");
   const place = join(folder, ...names);
   const hex = Buffer.from(sha256).toString("hex");
-  const temporary = join(dir, id, `.${hex}.part`);
+  // Of this file in this place: the same bytes may be on their way to another one.
+  const temporary = join(dir, id, `.${createHash("sha256").update(sha256).update(place).digest("hex")}.part`);
   await mkdir(dirname(place), { recursive: true, mode: 0o700 });
   const handle = await open(temporary, offset === 0 ? "w" : "r+", 0o600);
   try {
@@ -52,5 +54,5 @@ export async function receivePart(dir: string, id: string, part: Part, maxBytes:
     throw new MsaltError("ERR_NOT_ALLOWED", "the file changed while it was sent");
   }
   failpoint("push.rename");
-  await rename(temporary, place);
+  await putInPlace(temporary, place);
 }

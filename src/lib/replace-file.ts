@@ -14,6 +14,11 @@ export async function replaceFile(file: string, text: string): Promise<void> {
     await handle.close();
   }
   failpoint("kept.rename");
+  await putInPlace(draft, file);
+}
+
+/** Gives a file whose bytes are synced its name, for good. */
+export async function putInPlace(draft: string, file: string): Promise<void> {
   await rename(draft, file);
   failpoint("kept.folder");
   const folder = await open(dirname(file));

@@ -18,11 +18,17 @@ type Role = "controller" | "publisher" | "reqserver" | "worker" | "api";
 /** glibc: threads of one process share their memory. */
 const oneArena = { MALLOC_ARENA_MAX: "1" };
 /**
- * libzmq takes two blocks of 16 KiB for each connection. From the heap they would come out of its middle, where glibc keeps what is
- * freed: 1,000 connections made anew again and again took half as much again, and never gave it back. By themselves they are pages that
- * go when the connection goes; the bound is half of the mappings that Linux gives one process.
+ * libzmq takes two blocks of 16 KiB and more for each connection. From the heap they would come out of its middle, where glibc keeps what
+ * is freed: 1,000 connections made anew again and again took half as much again, and never gave it back. By themselves they are pages that
+ * go when the connection goes; the bound is half of the mappings that Linux gives one process. Without padding at its end, because what
+ * the heap has in reserve there would be taken first.
  */
-const ofConnections = { ...oneArena, MALLOC_MMAP_THRESHOLD_: "16384", MALLOC_MMAP_MAX_: "32768" };
+const ofConnections = {
+  ...oneArena,
+  MALLOC_MMAP_THRESHOLD_: "16384",
+  MALLOC_MMAP_MAX_: "32768",
+  MALLOC_TOP_PAD_: "0",
+};
 const noCode = "--disallow-code-generation-from-strings";
 
 /** What each process is started with, in the order in which they are started. */

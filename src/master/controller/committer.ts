@@ -47,6 +47,15 @@ export class Committer {
     });
   }
 
+  /** Resolves when what was given to `commit` until now is synced: true, or could not be: false. */
+  async written(): Promise<boolean> {
+    if (this.#queue.length === 0 && this.#running === undefined) return true;
+    return this.commit([], "soon").then(
+      () => true,
+      () => false,
+    );
+  }
+
   /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
     while (this.#queue.length > 0 || this.#running !== undefined) {

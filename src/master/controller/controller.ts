@@ -163,8 +163,10 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
         reply({ is: "enrolled", n: message.n, reply: answer ?? null });
       } else {
         const link = presence.find(keyring.byKeyId(message.keyId)?.id ?? ("" as MinionId));
-        if (link !== undefined && message.up && presence.adopt(link, message.topic)) jobs.delivery.resend(link.id);
-        else presence.setLink(message.topic, message.up);
+        const isAdopted = link !== undefined && message.up && presence.adopt(link, message.topic);
+        if (!isAdopted) presence.setLink(message.topic, message.up);
+        // What came between its `sync` and this was published to nobody.
+        if (link !== undefined && message.up && (isAdopted || link.synced)) jobs.delivery.resend(link.id);
       }
     },
   });
@@ -216,7 +218,6 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
     output,
     ownFingerprint: formatFingerprint(fingerprintOf(masterRecord.sign)),
     accepted,
-    committed: () => committer.commit([]).catch(() => undefined),
     keysSettled: async (act) => {
       await Promise.all(pending);
       // Also when there was nothing to do: a controller before this one may have died before all had heard of it.

@@ -295,11 +295,21 @@ export class Jobs {
     return this.#open.get(jid);
   }
 
-  /** @throws MsaltError `ERR_UNKNOWN_JID`. */
+  /**
+   * How a job stands. What is only decided is not shown: it may still fail to be written (P8), and `job.returns` knows what is written.
+   * @throws MsaltError `ERR_UNKNOWN_JID`.
+   */
   async record(jid: Jid): Promise<JobView & { targets: TargetView[] }> {
     await this.#loading;
-    const open = this.#open.get(jid);
-    if (open !== undefined) return this.#view(open);
+    for (let open = this.#open.get(jid); open !== undefined; open = this.#open.get(jid)) {
+      const view = this.#view(open);
+      // One that has ended meanwhile is read from the store, which has its end.
+      if ((await this.#options.committer.written()) && this.#open.get(jid) === open) return view;
+    }
+    return this.#stored(jid);
+  }
+
+  async #stored(jid: Jid): Promise<JobView & { targets: TargetView[] }> {
     const { store, busId, presence, now } = this.#options;
     const record = await store.job(jid);
     if (record === undefined) {

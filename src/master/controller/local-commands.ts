@@ -28,8 +28,6 @@ export interface LocalContext {
   readonly accepted: () => ReadonlyMap<MinionId, KeyId>;
   /** Resolves when every front process has applied the key changes made so far. */
   readonly keysSettled: (act: KeyAct) => Promise<void>;
-  /** Resolves when all that was decided so far is written; rejects when it could not be. */
-  readonly committed: () => Promise<void>;
   /** @throws MsaltError `ERR_DISK_FULL` when no new job may be accepted. */
   readonly checkDisk: () => void;
   readonly acl: PublisherAcl;
@@ -74,11 +72,7 @@ export function localHandlers(context: LocalContext): LocalHandlers {
     },
     "job.kill": (load) => killAudited(context, load, howOf(load)),
     "job.output": (load) => context.output.ask(load),
-    "job.record": async ({ jid }): Promise<LocalReplies["job.record"]> => {
-      // What is only decided is not shown: it may still fail to be written (P8).
-      await context.committed();
-      return jobs.record(jid);
-    },
+    "job.record": ({ jid }): Promise<LocalReplies["job.record"]> => jobs.record(jid),
     "job.returns": async ({ jid, after, ids }): Promise<LocalReplies["job.returns"]> => {
       if (ids !== undefined) {
         const found = await Promise.all(ids.slice(0, limits.syncJobs).map((id) => store.return(jid, id)));

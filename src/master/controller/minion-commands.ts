@@ -63,7 +63,10 @@ export class MinionCommands {
     this.#options = options;
     this.#handlers = Object.freeze({
       hello: (load, link) => this.#hello(load, link),
-      sync: async (_load, { id, keyId }) => ({ ok: options.jobs.delivery.sync(id, keyId) }),
+      sync: async (_load, link) => {
+        link.synced = true;
+        return { ok: options.jobs.delivery.sync(link.id, link.keyId) };
+      },
       "job.start": async ({ jid, count }, link) => {
         this.#counted(link, count);
         return (await options.jobs.started(link.id, jid)) ? { ok: { time: options.now() } } : notTargeted;

@@ -27,6 +27,8 @@ export interface MinionLink {
   publishing: number;
   session: Session | undefined;
   subscribed: boolean;
+  /** It has asked for its orders in this session. */
+  synced: boolean;
   /** When its session began. */
   greeted: number | undefined;
   /** Since when it is in its present state; undefined when it was never seen. */
@@ -83,6 +85,7 @@ export class Presence {
       publishing: 0,
       session: undefined,
       subscribed: false,
+      synced: false,
       greeted: undefined,
       since: same?.lastSeen,
       lastSeen: same?.lastSeen,
@@ -145,6 +148,7 @@ export class Presence {
   startSession(link: MinionLink, session: Required<Session>): void {
     if (link.session !== undefined) this.#byTopic.delete(hex(link.session.topic));
     link.session = session;
+    link.synced = false;
     this.#byTopic.set(hex(session.topic), link);
     this.#setSubscribed(link, false);
     link.greeted = this.#now();

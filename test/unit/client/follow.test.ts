@@ -22,8 +22,6 @@ class FakeMaster {
   sequence = 0;
   bus = "b1";
   reads = 0;
-  /** Their results are decided, and not in the store yet. */
-  readonly unwritten = new Set<string>();
   #listener: (event: BusEvent) => void = () => undefined;
 
   constructor(...ids: string[]) {
@@ -48,11 +46,7 @@ class FakeMaster {
   get client(): LocalClient {
     const call = async (cmd: string): Promise<unknown> => {
       if (cmd === "job.returns")
-        return {
-          targets: [...this.targets.values()]
-            .filter(({ retcode }) => retcode !== undefined)
-            .map((target) => (this.unwritten.has(target.id) ? { id: target.id, state: "running" } : target)),
-        };
+        return { targets: [...this.targets.values()].filter(({ retcode }) => retcode !== undefined) };
       this.reads += 1;
       const job = { jid, minions: [...this.targets.keys()], missing: [], options: {} };
       return { job, sequence: this.sequence, bus: this.bus, time: Date.now(), targets: [...this.targets.values()] };
@@ -112,22 +106,6 @@ describe("followJob", () => {
     await end;
     expect(shown.toSorted()).toEqual(["m1", "m2"]);
   });
-
-  it.each([["the last"], ["one of two", "m2"]])(
-    "P8: shows an answer that is decided when it is written: %s",
-    async (_which, ...others) => {
-      const master = new FakeMaster("m1", ...others);
-      master.unwritten.add("m1");
-      master.returns(done("m1"), false);
-      const { shown, end } = run(master);
-      await vi.waitFor(() => expect(master.reads).toBe(1));
-      expect(shown).toEqual([]);
-      master.unwritten.clear();
-      for (const id of others) master.returns(done(id), true);
-      expect((await end).missing).toEqual([]);
-      expect(shown.toSorted()).toEqual(["m1", ...others]);
-    },
-  );
 
   it("P5: waits no longer than that for a minion that is connected and silent, and gives what is known of it", async () => {
     const master = new FakeMaster("m1");

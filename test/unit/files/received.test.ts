@@ -32,6 +32,12 @@ describe("receivePart", () => {
     expect(readdirSync(join(dir, "m1")).toSorted()).toEqual(["files"]);
   });
 
+  it("takes the same bytes for two places at once", async () => {
+    for (const path of ["a", "b"]) await receivePart(dir, "m1", part(path, 0, 6), 100);
+    for (const path of ["b", "a"]) await receivePart(dir, "m1", part(path, 6), 100);
+    for (const path of ["a", "b"]) expect(readFileSync(join(dir, "m1/files", path), "utf8")).toBe("first second");
+  });
+
   it("keeps nothing of a file that is not what was announced", async () => {
     await receivePart(dir, "m1", part("a", 0, 6), 100);
     const wrong = { ...part("a", 6), data: Buffer.from("SECOND") };

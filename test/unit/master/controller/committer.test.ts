@@ -63,6 +63,24 @@ describe("Committer", () => {
     expect(batches).toEqual([1, 3, 1, 1]);
   });
 
+  it("says when what was given so far is written, at once when it is, and does not wait for what comes later", async () => {
+    const releases: (() => void)[] = [];
+    const { committer } = kit(() => new Promise<void>((resolve) => void releases.push(resolve)));
+    expect(await committer.written()).toBe(true);
+    const first = committer.commit([write(1)]);
+    let isWritten = false;
+    const written = committer.written().then((outcome) => (isWritten = outcome));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const later = committer.commit([write(2)]);
+    expect(isWritten).toBe(false);
+    releases.shift()?.();
+    await Promise.all([first, written]);
+    expect(isWritten).toBe(true);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    releases.shift()?.();
+    await later;
+  });
+
   it("P1: resolves only after the store has it", async () => {
     let release = (): void => undefined;
     const { committer } = kit(() => new Promise<void>((resolve) => (release = resolve)));

@@ -34,6 +34,41 @@ describe("a turn in a batch", () => {
   });
 });
 
+describe("the record of a job", () => {
+  it("P8: shows a result when it is written, with what follows from it", async () => {
+    await using rig = await Rig.open(2);
+    const [first, second] = rig.ids as [MinionId, MinionId];
+    const { jid } = await rig.publish({});
+    /** Whether it shows the end, how many results it shows, and how many of these are stored. */
+    const look = async (): Promise<[boolean, number, number]> => {
+      const { ended, targets } = await rig.jobs.record(jid);
+      const shown = targets.filter(({ state }) => state === "succeeded");
+      const stored = await Promise.all(shown.map(({ id }) => rig.store.return(jid, id)));
+      return [ended !== undefined, shown.length, stored.filter((target) => target?.ret !== undefined).length];
+    };
+    const looked = during(rig, () => {
+      const returned = rig.returns(jid, second);
+      return turns().then(() => Promise.all([look(), returned]));
+    });
+    await rig.returns(jid, first);
+    expect((await looked)[0]).toEqual([true, 2, 2]);
+    expect(await look()).toEqual([true, 2, 2]);
+  });
+
+  it("shows what stands in the record when it could not be written", async () => {
+    await using rig = await Rig.open(1);
+    const { jid } = await rig.publish({});
+    const looked = during(rig, () => {
+      rig.onCommit = () => Promise.reject(new Error("the disk fails"));
+      const refused = rig.returns(jid, rig.ids[0] as MinionId).catch(() => undefined);
+      const states = rig.states(jid);
+      return refused.then(() => states);
+    });
+    await rig.jobs.kill({ jid, user: "root", gently: true });
+    expect(await looked).toEqual({ sent: 1 });
+  });
+});
+
 describe("the end of a job", () => {
   it("I10: is announced when it is written, not when it is decided; the numbers of its events go on", async () => {
     await using rig = await Rig.open(2);
