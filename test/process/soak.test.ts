@@ -19,9 +19,8 @@ const minions = Number(process.env["MSALT_SOAK_MINIONS"] ?? 150);
 const isLong = minutes >= 10;
 const ms = minutes * 60_000;
 /**
- * Heaps and caches fill up first. A connection takes memory with its first messages and gives it back when it ends, into the midst of
- * glibc's heap, whose pages are all used only after some ten thousand connections. So links are made anew all the time: then as many are
- * young as are old, and what there is of them stays as it is.
+ * Heaps and caches fill up first. A connection takes memory with its first messages and gives it back when it ends: links are made anew
+ * every two minutes, so that by then as many are young as are old, and what they take together stays as it is.
  */
 const warmUpMs = isLong ? 8 * 60_000 : ms / 3;
 const mibPer10Min = 1;
@@ -44,7 +43,7 @@ beforeAll(async () => {
     "--grain",
     "dc={n%4}",
     "--disconnect-every",
-    isLong ? "30" : "60",
+    isLong ? "120" : "60",
   ];
   const to = ["--master", "127.0.0.1", ...ports, "--token", token.trim(), "--root-dir", bus.minionRoot("swarm")];
   swarm = bus.track(new Proc("msalt-swarm", [...like, ...to]));
