@@ -66,8 +66,6 @@ export class Proc {
       timeoutMs,
       () => this.stdout + this.stderr,
     );
-    // Its last words may come after its end.
-    if (!said()) await this.exit;
     if (!said()) throw new Error(`it ended before it said "${String(text)}":\n${this.stdout}${this.stderr}`);
   }
 
