@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it, vi } from "vitest";
 import { bugs } from "./bugs.ts";
 import { Fixtures } from "./fixtures.ts";
 import { describeOutcome, runHistory } from "./history.ts";
+import { joined } from "./signals.ts";
 import { World } from "./world.ts";
 
 vi.mock("../../src/transport/channel.ts", async () => (await import("./stand-ins.ts")).transport);
@@ -18,6 +19,7 @@ vi.mock("../../src/crypto/keys.ts", async (real) => (await import("./stand-ins.t
 
 const one = process.env["MSALT_SIM_SEED"];
 const seeds = Number(process.env["MSALT_SIM_SEEDS"] ?? 500);
+AbortSignal.any = joined;
 const fixtures = new Fixtures();
 afterAll(() => fixtures.dispose());
 
