@@ -1,9 +1,10 @@
-/** The built programs with a clock that a test sets: `Date` in every process of theirs, and no other clock. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { dist } from "./proc.ts";
+import { PatchedPrograms } from "./patched.ts";
 
-const shim = (file: string): string => `
+const offsetIn = (folder: string): string => join(folder, "offset");
+
+const clock = (folder: string): string => `
 import { readFileSync } from "node:fs";
 const RealDate = Date;
 let offset = 0;
@@ -11,7 +12,7 @@ let looked = 0;
 const now = () => {
   if (performance.now() - looked > 20) {
     looked = performance.now();
-    offset = Number(readFileSync(${JSON.stringify(file)}, "utf8"));
+    offset = Number(readFileSync(${JSON.stringify(offsetIn(folder))}, "utf8"));
   }
   return RealDate.now() + offset;
 };
@@ -24,32 +25,18 @@ globalThis.Date = class extends RealDate {
 };
 `;
 
-export class ShiftedPrograms implements Disposable {
-  /** To be started from, in place of `dist`. */
-  readonly folder: string;
-
+/** The built programs with a clock that a test sets: `Date` in every process of theirs, and no other clock. */
+export class ShiftedPrograms extends PatchedPrograms {
   constructor() {
-    // Beside the packages that they need.
-    this.folder = mkdtempSync(join(dist, "../node_modules/.msalt-shifted-"));
-    cpSync(dist, this.folder, { recursive: true });
+    super(clock);
     this.shift(0);
-    writeFileSync(join(this.folder, "shim.mjs"), shim(join(this.folder, "offset")));
-    for (const name of readdirSync(this.folder).filter((name) => name.endsWith(".js"))) {
-      const file = join(this.folder, name);
-      // Behind the line that names the interpreter.
-      writeFileSync(file, readFileSync(file, "utf8").replace(/^(#!.*\n)?/, '$1import "./shim.mjs";'));
-    }
   }
 
   /** All their clocks are off by so many milliseconds from now on. */
   shift(ms: number): void {
-    const file = join(this.folder, "offset");
+    const file = offsetIn(this.folder);
     // Whoever reads it meanwhile must not find it empty.
     writeFileSync(`${file}.new`, String(ms));
     renameSync(`${file}.new`, file);
-  }
-
-  [Symbol.dispose](): void {
-    rmSync(this.folder, { recursive: true, force: true });
   }
 }
