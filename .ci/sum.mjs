@@ -9,7 +9,7 @@ function say(what, message) {
   process.stdout.write(`FAILED ${what}\n${(message ?? "").split("\n").slice(0, 15).join("\n")}\n`);
 }
 
-for (const report of readdirSync(folder)) {
+for (const report of readdirSync(folder).filter((name) => name.endsWith(".json"))) {
   const found = JSON.parse(readFileSync(join(folder, report), "utf8"));
   sum.passed += found.numPassedTests;
   sum.failed += found.numFailedTests;

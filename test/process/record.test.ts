@@ -129,7 +129,7 @@ describe("the master's record", () => {
       const state = async (): Promise<unknown> => (await again.call("job.record", { jid })).targets[0]?.state;
       await until(`the end of ${jid}`, async () => (await state()) === "succeeded");
     }
-    expect((await again.call("job.list", { before: jids[0] as Jid, limit: 10_000 })).jobs.length).toBeGreaterThan(0);
+    expect((await again.call("job.list", { before: jids[0], limit: 10_000 })).jobs.length).toBeGreaterThan(0);
     process.stdout.write(
       `a record of ${stored} jobs: start ${startMs.toFixed(0)} ms; ${jids.length} jobs accepted while half of them were dropped, ` +
         `at the longest after ${Math.max(...waits).toFixed(0)} ms\n`,
