@@ -7,6 +7,8 @@ import { limits } from "../../wire/limits.ts";
 
 /** Who heeds `E_RATE` stays far below. */
 const excess = 2;
+/** One that has sent nothing for this long, or twice as long, begins anew; a minion sends a heartbeat four times as often. */
+const rememberedMs = 60_000;
 const remembered = 10_000;
 
 export interface Connection {
@@ -16,20 +18,31 @@ export interface Connection {
 }
 
 export class Connections {
-  readonly #known = new Map<string, Connection>();
+  #recent = new Map<string, Connection>();
+  #before = new Map<string, Connection>();
+  #since = 0;
 
-  of(routingId: string): Connection {
-    const known = this.#known.get(routingId);
+  /** @param now milliseconds of a clock that only rises */
+  of(routingId: string, now: number): Connection {
+    if (now - this.#since > rememberedMs || this.#recent.size >= remembered) {
+      this.#before = this.#recent;
+      this.#recent = new Map();
+      this.#since = now;
+    }
+    const known = this.#recent.get(routingId);
     if (known !== undefined) return known;
-    if (this.#known.size >= remembered) this.#known.clear();
-    const made = {
-      bad: 0,
-      requests: new TokenBucket(excess * limits.requestsPerSecond, excess * limits.requestBurst),
-      bytes: new TokenBucket(excess * limits.bytesPerSecond, excess * limits.byteBurst),
-    };
-    this.#known.set(routingId, made);
-    return made;
+    const found = this.#before.get(routingId) ?? newConnection();
+    this.#recent.set(routingId, found);
+    return found;
   }
+}
+
+function newConnection(): Connection {
+  return {
+    bad: 0,
+    requests: new TokenBucket(excess * limits.requestsPerSecond, excess * limits.requestBurst),
+    bytes: new TokenBucket(excess * limits.bytesPerSecond, excess * limits.byteBurst),
+  };
 }
 
 /** True when a frame of so many bytes is worth a look. */

@@ -112,8 +112,8 @@ export async function startWorker(config: MasterConfig, epoch: string, log: Log)
   const onRequest = (frames: Uint8Array[]): void => {
     const [routingId, frame] = frames;
     if (routingId === undefined) return;
-    const from = connections.of(Buffer.from(routingId).toString("latin1"));
     const now = performance.now();
+    const from = connections.of(Buffer.from(routingId).toString("latin1"), now);
     // Routing ids that libzmq made itself start with a zero byte; only those are unique per connection (F7).
     if (frames.length !== 2 || frame === undefined || routingId[0] !== 0) return drop("parts", from);
     if (!isHeard(from, frame.length, now)) {
