@@ -11,9 +11,8 @@ import { smallHeap } from "../../src/lib/small-heap.ts";
 import type { Jid } from "../../src/wire/ids.ts";
 import type { LocalLoad, TargetView } from "../../src/wire/local.ts";
 import { Bus } from "../support/bus.ts";
+import { Proc, dist, until } from "../support/proc.ts";
 import { Measure, treeOf } from "../support/measure.ts";
-import { PatchedPrograms, collecting } from "../support/patched.ts";
-import { Proc, until } from "../support/proc.ts";
 
 const minutes = Number(process.env["MSALT_SOAK_MINUTES"] ?? 1.5);
 const minions = Number(process.env["MSALT_SOAK_MINIONS"] ?? 150);
@@ -26,19 +25,13 @@ const ms = minutes * 60_000;
 const warmUpMs = isLong ? 8 * 60_000 : ms / 3;
 const mibPer10Min = 1;
 
-const programs = new PatchedPrograms(collecting);
 let bus: Bus;
 let swarm: Proc;
 let client: LocalClient;
 const started: ChildProcess[] = [];
 
 beforeAll(async () => {
-  bus = await Bus.start({
-    minions: [],
-    autoAccept: false,
-    master: "enroll_rate: 1000000\nkeep_jobs_seconds: 300",
-    masterFrom: programs.folder,
-  });
+  bus = await Bus.start({ minions: [], autoAccept: false, master: "enroll_rate: 1000000\nkeep_jobs_seconds: 300" });
   const { stdout: token } = await bus.key("--token", `--uses=${minions}`);
   const { publish_port, ret_port, enroll_port } = bus.ports;
   const ports = [`--publish-port=${publish_port}`, `--master-port=${ret_port}`, `--enroll-port=${enroll_port}`];
@@ -63,19 +56,11 @@ afterAll(async () => {
   (client as LocalClient | undefined)?.close();
   await (swarm as Proc | undefined)?.stop();
   await bus[Symbol.asyncDispose]();
-  programs[Symbol.dispose]();
 }, 60_000);
 
 /** `msalt-run state.event` for as long as the test runs, read by nobody who would keep it. */
 function follower(...tag: string[]): ChildProcess {
-  const args = [
-    join(programs.folder, "msalt-run.js"),
-    "--root-dir",
-    bus.masterRoot,
-    "state.event",
-    ...tag,
-    "count=100000000",
-  ];
+  const args = [join(dist, "msalt-run.js"), "--root-dir", bus.masterRoot, "state.event", ...tag, "count=100000000"];
   const child = spawn(process.execPath, [...smallHeap, ...args], { stdio: ["ignore", "ignore", "inherit"] });
   started.push(child);
   return child;
