@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Bus } from "../support/bus.ts";
-import { commandOf, until } from "../support/proc.ts";
+import { commandOf, pidsWith, until } from "../support/proc.ts";
 
 const read = (file: string): string => (existsSync(file) ? readFileSync(file, "utf8") : "");
 const lines = (file: string): string[] => read(file).split("\n").filter(Boolean);
@@ -16,14 +16,6 @@ function most(log: readonly string[]): number {
     high = Math.max(high, now);
   }
   return high;
-}
-
-/** Pids whose command line holds `text`. */
-function pidsWith(text: string): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => pid !== process.pid && commandOf(pid).includes(text));
 }
 
 /** Those that run this very program and its words, and not a shell that will. */

@@ -67,14 +67,12 @@ describe("floods", () => {
   }
   const at = (times: readonly number[], share: number): number => times[Math.floor(times.length * share)] ?? 0;
 
-  /** When a flood is over. By now the machine itself may be slower than at the beginning: then that is what it is held against. */
-  async function expectNotSlowed(flooded: readonly number[]): Promise<void> {
-    const slowed = (by: readonly number[]): boolean => at(flooded, 0.5) > 5 * at(by, 0.99);
-    const against = slowed(quiet) ? await pings(100) : quiet;
-    const [p50, p99, quietP50, quietP99] = [at(flooded, 0.5), at(flooded, 0.99), at(against, 0.5), at(against, 0.99)];
-    const ms = [p50, p99, quietP50, quietP99].map((time) => time.toFixed(0));
-    process.stdout.write(`ping under it: p50 ${ms[0]} ms, p99 ${ms[1]}; without: p50 ${ms[2]}, p99 ${ms[3]}\n`);
-    expect(p50).toBeLessThanOrEqual(5 * quietP99);
+  function expectNotSlowed(flooded: readonly number[]): void {
+    const ms = [flooded, quiet].map(
+      (times) => `p50 ${at(times, 0.5).toFixed(0)} ms, p99 ${at(times, 0.99).toFixed(0)} ms`,
+    );
+    process.stdout.write(`ping under it: ${ms[0]}; without: ${ms[1]}\n`);
+    expect(at(flooded, 0.5)).toBeLessThanOrEqual(5 * at(quiet, 0.99));
   }
 
   const curveOf = ({ curve, master }: RawMinion): Record<string, unknown> => ({
@@ -122,18 +120,16 @@ describe("floods", () => {
     "RX-02: strangers' %s: %s without end cost no job, no process and no memory",
     async (name, _what, flood) => {
       await using peaks = new Peaks(pids);
-      let flooded: readonly number[];
       {
         await using flooding = new Flood(...flood(bus.ports[name] ?? 0));
         await flooding.begun;
         await new Promise((resolve) => setTimeout(resolve, 300));
         const before = pids();
-        flooded = await pings(40);
+        expectNotSlowed(await pings(40));
         expect(pids()).toEqual(before);
         expect(flooding.lives).toBe(true);
       }
       for (const { name: process, kib } of peaks.growth()) expect([process, kib < 32 * 1024]).toEqual([process, true]);
-      await expectNotSlowed(flooded);
     },
   );
 
@@ -163,16 +159,14 @@ describe("floods", () => {
       await using peaks = new Peaks(pids);
       const frames = loads().map((load) => raw.frame(encode(load)).toString("hex"));
       const before = pids();
-      let flooded: readonly number[];
       {
         await using flooding = new Flood(requestsWithoutEnd, { ...curveOf(raw), port: bus.ports["ret_port"], frames });
         await new Promise((resolve) => setTimeout(resolve, 500));
-        flooded = await pings(25);
+        expectNotSlowed(await pings(25));
         expect(flooding.lives).toBe(true);
       }
       underCaps(peaks);
       expect(pids()).toEqual(before);
-      await expectNotSlowed(flooded);
     },
   );
 

@@ -14,7 +14,7 @@ describe("the minion's disk is full", () => {
       await bus.startMinion("m1");
       const ran = join(bus.root, "ran");
       const runs = await bus.submit("m1", "cmd.run", `until [ -e ${bus.root}/go ]; do sleep 0.05; done; echo kept`);
-      await until("it runs", async () => JSON.stringify(await bus.lookup(runs)).includes("running"));
+      await bus.runs(runs);
       const makeRoom = fill(data);
 
       const notStarted = "The job was not started: cannot use the ledger";
@@ -60,7 +60,7 @@ describe("the master's disk is full", () => {
         await bus.startMaster();
         await bus.startMinion("m1", true, [], "log_level: debug");
         const runs = await bus.submit("m1", "cmd.run", `until [ -e ${bus.root}/go ]; do sleep 0.05; done; echo kept`);
-        await until("it runs", async () => JSON.stringify(await bus.lookup(runs)).includes("running"));
+        await bus.runs(runs);
         const makeRoom = fill(data);
 
         const refused = await bus.msalt("m1", "cmd.run", `touch ${bus.root}/no`);

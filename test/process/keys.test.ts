@@ -81,13 +81,7 @@ describe("the keys of minions, as an operator sees them", () => {
     await accepted("m3");
     const go = join(bus.root, "go");
     const jid = await bus.submit("-L", "m1,m3", "cmd.run", `until [ -e ${go} ]; do sleep 0.05; done; echo late`);
-    await until(
-      "both run",
-      async () =>
-        Object.values(await bus.lookup(jid))
-          .join()
-          .split("running").length === 3,
-    );
+    await bus.runs(jid, 2);
     const began = performance.now();
     expect(await bus.key("-y", "-d", "m3")).toMatchObject({
       code: 0,

@@ -35,13 +35,7 @@ describe("minions on another host", () => {
     const go = join(bus.root, "go");
     const running = counted("running", `until [ -e ${go} ]; do sleep 0.05; done;`);
     const first = await submit(running.command);
-    await until(
-      "it runs",
-      async () =>
-        Object.values(await bus.lookup(first))
-          .join()
-          .split("running").length === 4,
-    );
+    await bus.runs(first, 3);
     host.down();
     writeFileSync(go, "");
     const published = counted("published");

@@ -55,13 +55,7 @@ describe("minions behind paths that stall, lose and break", () => {
     const go = join(bus.root, "go");
     const during = counted("during", `until [ -e ${go} ]; do sleep 0.05; done;`);
     const running = await bus.submit("*", "cmd.run", during.command, "--ttl", "300");
-    await until(
-      "it runs everywhere",
-      async () =>
-        Object.values(await bus.lookup(running))
-          .join()
-          .split("running").length === 5,
-    );
+    await bus.runs(running, 4);
     for (const path of both(pathOf("m1"))) path.clog("up", "down");
     for (const path of both(pathOf("m2"))) path.clog("up");
     for (const path of both(pathOf("m3"))) path.clog("down");

@@ -240,6 +240,13 @@ export class Bus implements AsyncDisposable {
     return JSON.parse(stdout) as Record<string, unknown>;
   }
 
+  /** Waits until a job runs on so many minions. */
+  async runs(jid: string, count = 1): Promise<void> {
+    const running = async (): Promise<number> =>
+      Object.values(await this.lookup(jid)).filter((said) => String(said).includes("[running]")).length;
+    await until(`${jid} runs on ${count}`, async () => (await running()) === count);
+  }
+
   /** Waits until these minions (default: all) are connected. */
   async connected(ids: readonly string[] = [...this.minions.keys()]): Promise<void> {
     await until(

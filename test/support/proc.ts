@@ -1,6 +1,6 @@
 /** One running program of the product, and what its processes are. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 export const checkout = join(import.meta.dirname, "../..");
@@ -108,4 +108,12 @@ export function commandOf(pid: number): string {
   } catch {
     return "";
   }
+}
+
+/** Pids whose command line holds `text`. */
+export function pidsWith(text: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => pid !== process.pid && commandOf(pid).includes(text));
 }
