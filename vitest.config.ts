@@ -15,6 +15,7 @@ const long = [
   "crowd",
   "dashboard",
   "dashboard-crowd",
+  "dashboard-ways",
   "exhaustion",
   "faults",
   "floods",

@@ -290,29 +290,6 @@ describe.skipIf(why !== undefined)("the dashboard", () => {
     await foreign.close();
   });
 
-  it("works on a phone: no page is wider than the screen", async () => {
-    const phone = await visit(browser, origin, { viewport: { width: 390, height: 800 }, colorScheme: "light" });
-    await logIn(phone.page, "root", adminPassword);
-    await phone.page.getByRole("heading", { name: "Minions" }).waitFor();
-    const pages = {
-      minions: "Minions",
-      run: "Run",
-      jobs: "Jobs",
-      scripts: "Scripts",
-      events: "Events",
-      keys: "Keys",
-      accounts: "Accounts",
-      me: "root",
-    };
-    for (const [path, heading] of Object.entries(pages)) {
-      await go(phone.page, path, heading);
-      const wide = await phone.page.evaluate("document.documentElement.scrollWidth");
-      expect([path, wide]).toEqual([path, 390]);
-    }
-    expect(phone.wrong).toEqual([]);
-    await phone.context.close();
-  });
-
   it("has run nothing that is not its own", () => {
     // What the page of the other site is itself.
     const others = askedElsewhere.filter((path) => path !== "/" && path !== "/favicon.ico");
