@@ -1,5 +1,5 @@
 /**
- * The supervisor (DESIGN §3): starts controller, publisher, reqserver and workers in this order, restarts one that dies, kills
+ * The supervisor (DESIGN §3): starts controller, workers, then publisher and reqserver, restarts one that dies, kills
  * one that is silent or over its memory cap, and stops all in reverse. It holds no key and opens no socket.
  */
 import { type ChildProcess, fork } from "node:child_process";
@@ -9,14 +9,17 @@ import type { MasterConfig } from "../config/master.ts";
 import { MsaltError } from "../errors.ts";
 import { type ChildSettings, type FromChild, type ToChild, childSettingsVariable, errorOfFatal } from "../lib/child.ts";
 import { failpoint } from "../lib/failpoint.ts";
-import { busyHeap, smallHeap } from "../lib/small-heap.ts";
+import { busyHeap, smallHeap, workingHeap } from "../lib/small-heap.ts";
 import type { Log } from "../log/log.ts";
 import { limits } from "../wire/limits.ts";
 
 type Role = "controller" | "publisher" | "reqserver" | "worker" | "api";
 
-/** glibc: threads of one process share their memory. */
-const oneArena = { MALLOC_ARENA_MAX: "1" };
+/**
+ * glibc: threads of one process share their memory, and what is large is taken from the system and given back by itself. Without a bound
+ * of our own glibc raises its bound to the largest that was given back, and whole messages lie among what stays.
+ */
+const oneArena = { MALLOC_ARENA_MAX: "1", MALLOC_MMAP_THRESHOLD_: "65536" };
 /**
  * libzmq takes two blocks of 16 KiB and more for each connection. From the heap they would come out of its middle, where glibc keeps what
  * is freed: 1,000 connections made anew again and again took half as much again, and never gave it back. By themselves they are pages that
@@ -31,16 +34,17 @@ const ofConnections = {
 };
 const noCode = "--disallow-code-generation-from-strings";
 
-/** What each process is started with, in the order in which they are started. */
+/** What each process is started with. */
 const starts: Readonly<Record<Role, { readonly options: readonly string[]; readonly env: NodeJS.ProcessEnv }>> = {
   controller: { options: [noCode, ...busyHeap], env: oneArena },
   publisher: { options: [noCode, ...smallHeap], env: ofConnections },
   reqserver: { options: [noCode, ...smallHeap], env: ofConnections },
-  worker: { options: [noCode, ...smallHeap], env: oneArena },
+  worker: { options: [noCode, ...workingHeap], env: oneArena },
   // The router of the HTTP server makes code of the paths that we give it, and of nothing else.
   api: { options: smallHeap, env: oneArena },
 };
-const starting = Object.keys(starts) as Role[];
+/** Who opens a port to the network comes when all that it needs is there: a thousand minions may be waiting at it. */
+const starting: readonly (readonly Role[])[] = [["controller"], ["worker"], ["publisher", "reqserver"], ["api"]];
 /** Who talks to others first. */
 const stopping: readonly Role[] = ["api", "reqserver", "worker", "publisher", "controller"];
 const pingMs = 1000;
@@ -103,8 +107,8 @@ export class Supervisor {
   /** Resolves when every process is ready. @throws MsaltError what the first failing one said; all are stopped then. */
   async start(): Promise<void> {
     try {
-      for (const role of starting) {
-        await Promise.all(this.#slots.filter((slot) => slot.role === role).map((slot) => this.#spawn(slot)));
+      for (const roles of starting) {
+        await Promise.all(this.#slots.filter(({ role }) => roles.includes(role)).map((slot) => this.#spawn(slot)));
       }
     } catch (failure) {
       await this.stop();

@@ -45,6 +45,8 @@ export interface LinkOptions {
 }
 
 interface Waiting {
+  /** The connection has taken the request. */
+  readonly onTaken: () => void;
   readonly resolve: (reply: Reply<Command>) => void;
   readonly reject: (failure: MsaltError) => void;
 }
@@ -73,7 +75,8 @@ export class Link {
       onError,
       curve: { side: "client", secretKey: keys.curve, publicKey: record.curve, serverKey: master.curve },
       keepAlive: true,
-      reconnectMs: { min: 100, max: 2000 },
+      // Doubled for each try: whoever lost a master together would also come back together.
+      reconnectMs: { min: Math.round(50 * 4 ** Math.random()), max: 2000 },
     } as const;
     link.#requests = await connectDealer(`tcp://${host}:${options.requestPort}`, {
       ...common,
@@ -91,9 +94,14 @@ export class Link {
 
   /**
    * Asks the master one thing.
-   * @throws Refused when it says no, MsaltError `ERR_TIMEOUT` when no answer came within `timeoutMs`.
+   * @throws Refused when it says no, MsaltError `ERR_TIMEOUT` when there was no connection for `connectMs`, or no answer within
+   * `timeoutMs` of the moment when the connection took the request: in a crowd that comes back it is worth its while to wait.
    */
-  async ask<C extends Command>(load: Load<C> & { readonly cmd: C }, timeoutMs: number): Promise<Replies[C]> {
+  async ask<C extends Command>(
+    load: Load<C> & { readonly cmd: C },
+    timeoutMs: number,
+    connectMs = timeoutMs,
+  ): Promise<Replies[C]> {
     failpoint("request.send");
     const requestId = randomBytes(16);
     const name = Buffer.from(requestId).toString("hex");
@@ -102,10 +110,15 @@ export class Link {
     let timer: NodeJS.Timeout | undefined;
     try {
       const reply = await new Promise<Reply<C>>((resolve, reject) => {
-        this.#waiting.set(name, { resolve: (reply) => resolve(reply as Reply<C>), reject });
-        timer = setTimeout(() => {
-          reject(new MsaltError("ERR_TIMEOUT", `the master did not answer ${load.cmd} within ${timeoutMs} ms`));
-        }, timeoutMs);
+        const wait = (ms: number): void => {
+          clearTimeout(timer);
+          timer = setTimeout(() => {
+            reject(new MsaltError("ERR_TIMEOUT", `the master did not answer ${load.cmd} within ${ms} ms`));
+          }, ms);
+        };
+        wait(connectMs);
+        const onTaken = (): void => wait(timeoutMs);
+        this.#waiting.set(name, { resolve: (reply) => resolve(reply as Reply<C>), reject, onTaken });
         this.#sendWhenConnected(name, sealEnvelope("request", inner, this.#key));
       });
       if ("error" in reply) throw new Refused(reply.error, reply.message, reply.retryMs);
@@ -119,7 +132,9 @@ export class Link {
   /** A socket without a finished connection takes nothing: tried again until the request is given up. */
   #sendWhenConnected(name: string, frame: Uint8Array): void {
     void this.#requests?.send([frame]).then((taken) => {
-      if (!taken && this.#waiting.has(name)) setTimeout(() => this.#sendWhenConnected(name, frame), 20);
+      const waiting = this.#waiting.get(name);
+      if (taken) waiting?.onTaken();
+      else if (waiting !== undefined) setTimeout(() => this.#sendWhenConnected(name, frame), 20);
     });
   }
 

@@ -163,6 +163,7 @@ class Minion {
       log,
       grains: () => facts.grains,
       running: () => this.#executor.jids(),
+      connectMs: config.masters.length > 1 ? 5000 : 15_000,
       remakeMs: options.emulation?.remakeMs ?? dayMs,
       onOrder: (order, signature) => this.#executor.take(order, signature),
       onMasterRecord: (bytes) => this.#follow(bytes),

@@ -29,6 +29,8 @@ export interface SessionOptions {
   readonly log: Log;
   readonly grains: () => Readonly<Record<string, unknown>>;
   readonly running: () => Jid[];
+  /** About how long a connection may take before all begins again. */
+  readonly connectMs: number;
   /** About how long a link is used before it is made anew. */
   readonly remakeMs: number;
   readonly onOrder: (order: Uint8Array, signature: Uint8Array) => void;
@@ -74,7 +76,7 @@ export class Session {
     const close = (): void => link.close();
     signal.addEventListener("abort", close, { once: true });
     const old = new AbortController();
-    const remake = setTimeout(() => old.abort(), remakeMs * (0.75 + Math.random() / 2));
+    const remake = setTimeout(() => old.abort(), spread(remakeMs));
     try {
       let failures = 0;
       // A master that restarts breaks every connection at once: spread the return of its minions.
@@ -105,11 +107,11 @@ export class Session {
   }
 
   async #round(link: Link, signal: AbortSignal): Promise<void> {
-    const { ledger, clock, onLink, onReady, onMasterRecord, version } = this.#options;
+    const { ledger, clock, connectMs, onLink, onReady, onMasterRecord, version } = this.#options;
     const own = { id: Buffer.from(ledger.id), count: ledger.count };
     this.#greeted = false;
     const hello = await patiently(
-      () => link.ask({ cmd: "hello", protocol: protocolVersion, version, ledger: own }, helloMs),
+      () => link.ask({ cmd: "hello", protocol: protocolVersion, version, ledger: own }, helloMs, spread(connectMs)),
       signal,
     );
     this.#greeted = true;
@@ -211,6 +213,9 @@ export class Session {
     }
   }
 }
+
+/** So that minions that do a thing at the same time do not do the next one at the same time too. */
+const spread = (ms: number): number => Math.round(ms * (0.75 + Math.random() / 2));
 
 /** Asks until the master takes it: one that is busy says when to come again, and that is no reason to drop the link. */
 export async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -48,11 +48,14 @@ describe("kill -9 of the whole master", () => {
       expect(targets).toHaveLength(minions);
       expect(targets.filter(({ state }) => state !== "succeeded")).toEqual([]);
 
+      const crowded = await crowds(client, ready + offMs);
       process.stdout.write(
         `restart, ${minions} minions: ready after ${ready - begun} ms; from then, all connected after ${await backMs} ms, ` +
           `the first command answered by all after ${answeredMs} ms\n` +
-          `  connected anew in each half second: ${(await crowds(client, ready + offMs)).join(" ")}\n`,
+          `  connected anew in each half second: ${crowded.join(" ")}\n`,
       );
+      // No herd: they come over seconds. A few may be back within one.
+      if (minions >= 1000) expect(Math.max(...crowded)).toBeLessThan(minions / 2);
       client.close();
       await swarm.stop();
     },

@@ -145,6 +145,18 @@ describe("Link", () => {
     expect(await second).toMatchObject({ time: 2 });
   });
 
+  it("waits longer for a master that comes back than for its answer", async () => {
+    const endpoint = router.lastEndpoint ?? "";
+    router.close();
+    const answer = link.ask({ cmd: "sync" }, 2000, 30_000);
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    router = new Router({ curveServer: true, curveSecretKey: z85(masterKeys.curve), linger: 0 });
+    await router.bind(endpoint);
+    const [request] = (await asked(1)) as [Asked];
+    await router.send([request.from, reply(request.requestId, { ok: { jobs: [], more: false, time: 7 } })]);
+    expect(await answer).toMatchObject({ time: 7 });
+  });
+
   it("says what the master refused, and that it did not answer", async () => {
     const refused = link.ask({ cmd: "sync" }, 5000);
     const [request] = (await asked(1)) as [Asked];
