@@ -67,12 +67,26 @@ describe("floods", () => {
   }
   const at = (times: readonly number[], share: number): number => times[Math.floor(times.length * share)] ?? 0;
 
-  function expectNotSlowed(flooded: readonly number[]): void {
-    const ms = [flooded, quiet].map(
-      (times) => `p50 ${at(times, 0.5).toFixed(0)} ms, p99 ${at(times, 0.99).toFixed(0)} ms`,
-    );
-    process.stdout.write(`ping under it: ${ms[0]}; without: ${ms[1]}\n`);
-    expect(at(flooded, 0.5)).toBeLessThanOrEqual(5 * at(quiet, 0.99));
+  /**
+   * The slowest of forty is at most five times as slow as the slowest without a flood. When it is not, the machine may have become busier since
+   * that was measured: the flood stands still while it is measured again.
+   */
+  async function expectNotSlowed(flooding: Flood): Promise<void> {
+    let without = quiet;
+    for (let rounds = 5; ; rounds -= 1) {
+      const flooded = await pings(40);
+      const ms = [flooded, without].map(
+        (times) => `p50 ${at(times, 0.5).toFixed(0)} ms, p99 ${at(times, 0.99).toFixed(0)} ms`,
+      );
+      process.stdout.write(`ping under it: ${ms[0]}; without: ${ms[1]}\n`);
+      const [slowest, bound] = [at(flooded, 0.99), 5 * at(without, 0.99)];
+      if (slowest <= bound) return;
+      expect(rounds, `rounds left; ${slowest} ms is more than ${bound} ms`).toBeGreaterThan(1);
+      flooding.pause();
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      without = await pings(100);
+      flooding.goOn();
+    }
   }
 
   const curveOf = ({ curve, master }: RawMinion): Record<string, unknown> => ({
@@ -125,7 +139,7 @@ describe("floods", () => {
         await flooding.begun;
         await new Promise((resolve) => setTimeout(resolve, 300));
         const before = pids();
-        expectNotSlowed(await pings(40));
+        await expectNotSlowed(flooding);
         expect(pids()).toEqual(before);
         expect(flooding.lives).toBe(true);
       }
@@ -161,8 +175,9 @@ describe("floods", () => {
       const before = pids();
       {
         await using flooding = new Flood(requestsWithoutEnd, { ...curveOf(raw), port: bus.ports["ret_port"], frames });
+        await flooding.begun;
         await new Promise((resolve) => setTimeout(resolve, 500));
-        expectNotSlowed(await pings(25));
+        await expectNotSlowed(flooding);
         expect(flooding.lives).toBe(true);
       }
       underCaps(peaks);

@@ -6,7 +6,7 @@ export class Quota {
   readonly #requests = new TokenBucket(limits.requestsPerSecond, limits.requestBurst);
   readonly #bytes = new TokenBucket(limits.bytesPerSecond, limits.byteBurst);
   readonly #events = new TokenBucket(limits.eventsPerSecond, limits.eventBurst);
-  readonly #targets = new TokenBucket(limits.targetMsPerSecond, limits.targetMs);
+  readonly #targets = new TokenBucket(limits.targetMsPerSecond, limits.targetMsPerSecond);
 
   /** 0 when the request may be served, otherwise after how many milliseconds to ask again. */
   charge(cmd: string, bytes: number, now: number): number {
