@@ -7,7 +7,7 @@ import { MsaltError } from "../errors.ts";
 import { hasResult, isTerminal } from "../job/state.ts";
 import type { Target } from "../job/types.ts";
 import type { Jid, MinionId } from "../wire/ids.ts";
-import type { BusEvent } from "../wire/local.ts";
+import { type BusEvent, trimmedValue } from "../wire/local.ts";
 import { tags } from "../wire/tags.ts";
 import type { ApiContext } from "./context.ts";
 import { iso } from "./fields.ts";
@@ -168,6 +168,11 @@ class Follower {
           reason: String(data["return"]).replace(/^Minion did not return\. \[(.*)\]$/s, "$1"),
         }),
       };
+      // What is too large for an event is in the record.
+      if (this.#wanted.returns && data["return"] === trimmedValue) {
+        this.#gap = true;
+        return this.#wake();
+      }
       const value = this.#wanted.returns && out !== "no_return" ? { return: data["return"] } : {};
       this.#tell(target, value, mark);
     } else this.#gap = true;

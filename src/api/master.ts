@@ -3,14 +3,14 @@ import { readFileSync } from "node:fs";
 import { LocalClient } from "../client/local.ts";
 import { MsaltError } from "../errors.ts";
 import { masterSockets } from "../lib/sockets.ts";
-import type { ApiAct, BusEvent, LocalCommand, LocalLoad, LocalReplies } from "../wire/local.ts";
+import type { ApiAct, LocalCommand, LocalLoad, LocalReplies } from "../wire/local.ts";
 
 /** What the routes ask of the master. */
 export interface Master {
   /** @throws MsaltError what the controller said, or `ERR_MASTER_UNREACHABLE`. */
   call<C extends LocalCommand>(cmd: C, load: LocalLoad<C>): Promise<LocalReplies[C]>;
   /** Hands on events whose tag begins with `prefix` from when it resolves until the answer is called. */
-  subscribe(prefix: string, onEvent: (event: BusEvent) => void): Promise<() => void>;
+  readonly subscribe: LocalClient["subscribe"];
 }
 
 /** What was asked of a master that has gone for good is given up after so long. */
@@ -30,8 +30,8 @@ export class MasterLink implements Master {
     return (await this.#connected()).call(cmd, load);
   }
 
-  async subscribe(prefix: string, onEvent: (event: BusEvent) => void): Promise<() => void> {
-    return (await this.#connected()).subscribe(prefix, onEvent);
+  async subscribe(...what: Parameters<LocalClient["subscribe"]>): Promise<() => void> {
+    return (await this.#connected()).subscribe(...what);
   }
 
   #connected(): Promise<LocalClient> {

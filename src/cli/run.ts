@@ -62,7 +62,8 @@ export async function msaltRun(argv: readonly string[], version: string): Promis
       user: userName(),
       now: Date.now,
       sleep: (ms) => sleep(ms, undefined),
-      subscribe: (prefix, onEvent) => connect().then((client) => client.subscribe(prefix, onEvent)),
+      subscribe: (...what) => connect().then((client) => client.subscribe(...what)),
+      warn: (text) => void process.stderr.write(`msalt-run: ${text}\n`),
       write: (tag, data, pretty) =>
         look.write(`${safeLine(tag)}\t${render("json", data, { color: false, indent: pretty ? 4 : -1 })}`),
       config: config.shown,

@@ -9,7 +9,7 @@ import type { Job, Target } from "../job/types.ts";
 import { decode, resultScan } from "../wire/codec.ts";
 import type { Jid, MinionId } from "../wire/ids.ts";
 import type { KillReport } from "../wire/loads.ts";
-import type { BusEvent, JobView, LocalReplies, TargetView } from "../wire/local.ts";
+import { type BusEvent, type JobView, type LocalReplies, type TargetView, trimmedValue } from "../wire/local.ts";
 import { tags } from "../wire/tags.ts";
 import type { LocalClient } from "./local.ts";
 
@@ -74,6 +74,8 @@ export async function followJob(client: LocalClient, jid: Jid, waitMs: number, w
   let sequence = 0;
   let bus = "";
   let gap = false;
+  /** A result that was too large for its event has come since the record was asked for. */
+  let owed = false;
   let lastSign = performance.now();
   let wake = (): void => undefined;
   onTargets?.(targets);
@@ -96,7 +98,8 @@ export async function followJob(client: LocalClient, jid: Jid, waitMs: number, w
     if (tag === tags.jobRet(jid, id)) {
       const target = targetOf(data);
       targets.set(id, target);
-      if (data["out"] !== "no_return") show({ id, target, value: data["return"] });
+      if (data["return"] === trimmedValue) owed = true;
+      else if (data["out"] !== "no_return") show({ id, target, value: data["return"] });
     }
     wake();
   };
@@ -105,12 +108,14 @@ export async function followJob(client: LocalClient, jid: Jid, waitMs: number, w
 
   for (;;) {
     gap = false;
+    owed = false;
     const record = await client.call("job.record", { jid });
     sequence = Math.max(record.bus === bus ? sequence : 0, record.sequence);
     bus = record.bus;
     for (const target of record.targets) targets.set(target.id, target);
     const unseen = record.targets.filter((target) => hasResult(target) && !shown.has(target.id));
-    if (unseen.length > 0) for await (const answer of resultsOf(client, jid, unseen)) show(answer);
+    const stored = record.targets.filter((target) => hasResult(target)).length;
+    for await (const answer of resultsOf(client, jid, unseen, stored)) show(answer);
     const open = record.targets.filter(({ state }) => !isTerminal(state));
     for (const target of open) {
       if (!isAway(target, record.time) || isQueued(target, record.job) || away.has(target.id)) continue;
@@ -128,11 +133,11 @@ export async function followJob(client: LocalClient, jid: Jid, waitMs: number, w
         wake = () => undefined;
         resolve();
       };
-      let timer = setTimeout(quiet, pauseMs);
+      let timer = setTimeout(quiet, owed ? 0 : pauseMs);
       pauseMs = Math.min(quietMs, 1.5 * pauseMs);
       wake = () => {
         clearTimeout(timer);
-        timer = setTimeout(quiet, gap || shown.size >= record.targets.length ? 0 : quietMs);
+        timer = setTimeout(quiet, gap || owed || shown.size >= record.targets.length ? 0 : quietMs);
       };
     });
   }
@@ -164,15 +169,23 @@ function isWorthWaiting(
   });
 }
 
-async function* resultsOf(client: LocalClient, jid: Jid, unseen: readonly Target[]): AsyncGenerator<Return> {
+/** Of so many that are stored, all when most have not been seen. */
+async function* resultsOf(
+  client: LocalClient,
+  jid: Jid,
+  unseen: readonly Target[],
+  stored: number,
+): AsyncGenerator<Return> {
   const few = 4;
-  if (unseen.length > few) {
+  if (unseen.length > few && unseen.length > stored / 2) {
     yield* storedReturns(client, jid);
     return;
   }
-  const { targets } = await client.call("job.returns", { jid, ids: unseen.map(({ id }) => id) });
-  // The record says what is decided, this what is written.
-  for (const target of targets) if (hasResult(target)) yield returnOf(target);
+  for (let at = 0; at < unseen.length; at += few) {
+    const ids = unseen.slice(at, at + few).map(({ id }) => id);
+    const { targets } = await client.call("job.returns", { jid, ids });
+    for (const target of targets) if (hasResult(target)) yield returnOf(target);
+  }
 }
 
 function targetOf(data: Readonly<Record<string, unknown>>): Target {

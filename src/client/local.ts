@@ -126,17 +126,27 @@ export class LocalClient {
 
   /**
    * Hands on every event whose tag starts with `prefix`. Resolves when the subscription works: what happens from now on is
-   * seen, or a gap in `_seq` shows that something was not; what it gives ends it. Does nothing where `isDeaf`.
+   * seen, or `onMissed` is told (and a gap in `_seq` shows) that something was not; what it gives ends it. Does nothing where
+   * `isDeaf`.
+   * @param onMissed one that reads too slowly has missed so many events; after a restart of the controller nobody knows how many
    */
-  async subscribe(prefix: string, onEvent: (event: BusEvent) => void): Promise<() => void> {
+  async subscribe(
+    prefix: string,
+    onEvent: (event: BusEvent) => void,
+    onMissed: (count: number | undefined) => void = () => undefined,
+  ): Promise<() => void> {
     if (this.isDeaf) return () => undefined;
     let ready = (): void => undefined;
     const works = new Promise<void>((resolve) => (ready = resolve));
+    let next: number | undefined;
     const channel = await connectSubscriber(`ipc://${masterSockets(this.#sockDir).events}`, {
       receiveHighWaterMark: limits.eventSubscriberBacklog,
       onError: () => undefined,
-      onMessage: ([, ...frames]) => {
-        if (frames.length <= 1) return ready();
+      onMessage: ([, sent = noBytes, ...frames]) => {
+        const number = Number(decode(sent));
+        if (next !== undefined && next !== number) onMissed(number > next ? number - next : undefined);
+        next = number + frames.length / 2;
+        if (frames.length === 0) return ready();
         for (let at = 0; at + 1 < frames.length; at += 2) {
           const [tag = noBytes, payload = noBytes] = [frames[at], frames[at + 1]];
           const data = decode(payload, { depth: 64, nodes: limits.resultNodes }) as Record<string, unknown>;

@@ -1,5 +1,6 @@
 import { MsaltError } from "../errors.ts";
 import { compileGlob } from "../lib/glob.ts";
+import type { BusEvent } from "../wire/local.ts";
 import { guessWord } from "../wire/yaml-word.ts";
 import { type Runner, type RunnerArguments, type RunnerContext, wordOf } from "./runner.ts";
 
@@ -14,6 +15,11 @@ async function send({ arg, kwarg }: RunnerArguments, { call }: RunnerContext): P
   return true;
 }
 
+const missedText = (count: number | undefined): string =>
+  count === undefined
+    ? "the event bus was away: events may be missing here"
+    : `${count} ${count === 1 ? "event is" : "events are"} missing here: they came faster than they were read`;
+
 /** A glob over whole tags; without a wildcard, what the tag begins with. */
 function listener(name: string): Runner {
   return {
@@ -21,7 +27,7 @@ function listener(name: string): Runner {
     summary: "Print events as they come, one a line: the tag, a tab, the data as JSON; a glob or a prefix of the tag.",
     params: ["tagmatch?", "count?"],
     keywords: ["tagmatch", "count", "quiet", "pretty"],
-    run: async ({ arg, kwarg }, { subscribe, write }) => {
+    run: async ({ arg, kwarg }, { subscribe, warn, write }) => {
       const pattern = wordOf(arg[0] ?? kwarg["tagmatch"]);
       const count = Number(wordOf(arg[1] ?? kwarg["count"], "-1"));
       if (!Number.isInteger(count)) throw new MsaltError("ERR_FUNCTION_ARGS", `${name}: count is no whole number`);
@@ -30,12 +36,13 @@ function listener(name: string): Runner {
       const matches = prefix === pattern ? () => true : compileGlob(pattern);
       let left = count;
       await new Promise<void>((resolve, reject) => {
-        subscribe(prefix, ({ tag, data }) => {
+        const onEvent = ({ tag, data }: BusEvent): void => {
           if (left === 0 || !matches(tag)) return;
           if (flat !== true) write(tag, data, pretty === true);
           left -= 1;
           if (left === 0) resolve();
-        }).catch(reject);
+        };
+        subscribe(prefix, onEvent, (missed) => warn(missedText(missed))).catch(reject);
         if (left === 0) resolve();
       });
       return undefined;

@@ -19,8 +19,14 @@ export interface RunnerContext {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly sleep: (ms: number) => Promise<unknown>;
-  /** Resolves when it works: events whose tag begins with `prefix`, from now on. */
-  readonly subscribe: (prefix: string, onEvent: (event: BusEvent) => void) => Promise<unknown>;
+  /** Resolves when it works: events whose tag begins with `prefix`, from now on; `onMissed` as for `LocalClient.subscribe`. */
+  readonly subscribe: (
+    prefix: string,
+    onEvent: (event: BusEvent) => void,
+    onMissed: (count: number | undefined) => void,
+  ) => Promise<unknown>;
+  /** Says something beside what is printed. */
+  readonly warn: (text: string) => void;
   /** Prints one event at once. */
   readonly write: (tag: string, data: Readonly<Record<string, unknown>>, pretty: boolean) => void;
   /** Of a file on this machine; the last may lack its line feed. */

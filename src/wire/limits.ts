@@ -91,6 +91,8 @@ export const limits = {
   deletedRememberedMs: 30 * 86_400_000,
   /** Messages that wait for one listener of the event bus; each holds what happened together. */
   eventSubscriberBacklog: 1000,
+  /** One event as it is sent, and one message of several small ones: what is larger is trimmed, so that the backlog is bounded in bytes. */
+  eventMessageBytes: 65_536,
   /** A revocation counts a front process that is silent this long as gone, and it is killed. */
   revokeAckMs: 500,
   heartbeatMs: 15_000,

@@ -197,6 +197,9 @@ export function parseLocalLoad<C extends LocalCommand>(cmd: C, decoded: unknown)
   return parseStrict(schemas[cmd] as unknown as z.ZodType<LocalLoad<C>>, cmd, decoded);
 }
 
+/** In an event, in place of a value that is too large for one: what Salt puts where `max_event_size` is exceeded. The record has it whole. */
+export const trimmedValue = "VALUE_TRIMMED";
+
 /** One event of the bus, its payload decoded. */
 export interface BusEvent {
   readonly tag: string;

@@ -55,7 +55,7 @@ describe("more than there is room for", () => {
       await until(`m3 has done ${jid}`, async () => (await statesOf(jid))["m3"] === "succeeded", 60_000);
   });
 
-  it("RX-09: a listener that reads nothing costs a bounded part of memory, and the others hear everything", async () => {
+  it("RX-09: a listener that reads nothing costs a bounded part of memory and is told what it missed; others hear all", async () => {
     const deaf = bus.spawn("msalt-run", "state.event", "flood/", "count=100000000");
     await deaf.says("");
     const hearing = await Promise.all([1, 2, 3].map(() => LocalClient.connect(bus.sockDir)));
@@ -67,8 +67,8 @@ describe("more than there is room for", () => {
     });
     deaf.child.kill("SIGSTOP");
     await using peaks = new Peaks(pids);
-    const pad = "x".repeat(4000);
-    const count = 8000;
+    const pad = "x".repeat(16_000);
+    const count = 12_000;
     for (let n = 0; n < count; n += 100) {
       const batch = Array.from({ length: 100 }, (_, k) =>
         client.call("event.fire", { tag: "flood/more", data: { n: n + k, pad } }),
@@ -86,7 +86,36 @@ describe("more than there is room for", () => {
       },
       60_000,
     );
+    const missed = [...deaf.stderr.matchAll(/msalt-run: (\d+) events? (?:are|is) missing here/g)].map(([, n]) =>
+      Number(n),
+    );
+    const had = deaf.stdout.match(/^flood\/more\t/gm)?.length ?? 0;
+    expect(missed.length).toBeGreaterThan(0);
+    expect(missed.reduce((sum, n) => sum + n, had)).toBeGreaterThanOrEqual(count);
     for (const each of hearing) each.close();
+    await deaf.stop("SIGKILL");
+  });
+
+  it("RX-09: large results do not pile up for a listener that reads nothing, and are shown whole to who asks", async () => {
+    const deaf = bus.spawn("msalt-run", "state.event");
+    await until("it listens", async () => {
+      await client.call("event.fire", { tag: "flood/first", data: {} });
+      return deaf.stdout.includes("flood/first");
+    });
+    deaf.child.kill("SIGSTOP");
+    await using peaks = new Peaks(() => bus.pidsOf("controller"));
+    const before = pids();
+    const bytes = 7_000_000;
+    for (let n = 0; n < 8; n += 1) {
+      const large = `head -c ${bytes} /dev/zero | tr '\\0' x`;
+      const { stdout, code } = await bus.msalt("m*", "cmd.run", large, "--timeout=60", "--out=json", "--static");
+      const lengths = Object.values(JSON.parse(stdout) as Record<string, string>).map(({ length }) => length);
+      expect([code, ...lengths]).toEqual([0, bytes, bytes, bytes]);
+    }
+    expect(pids()).toEqual(before);
+    for (const { name, kib } of peaks.growth()) expect([name, kib < 140 * 1024]).toEqual([name, true]);
+    deaf.child.kill("SIGCONT");
+    await deaf.says(/"return": ?"VALUE_TRIMMED"/);
     await deaf.stop("SIGKILL");
   });
 

@@ -146,8 +146,8 @@ export class Watch {
     if (endpoint.startsWith("tcp:")) this.#onNetwork(connection, toClient, frame);
     else if (endpoint.endsWith("minion.sock") && toClient) {
       this.#fromController(connection.routingId.toString("latin1"), decodeTrusted(frame) as ToFront);
-    } else if (endpoint.endsWith("events.sock") && toClient && frames.length > 1) {
-      for (let at = 1; at + 1 < frames.length; at += 2) this.#event(connection, frames[at], frames[at + 1]);
+    } else if (endpoint.endsWith("events.sock") && toClient) {
+      for (let at = 2; at + 1 < frames.length; at += 2) this.#event(connection, frames[at], frames[at + 1]);
     }
   }
 

@@ -76,11 +76,13 @@ export function eventRoutes(context: ApiContext): AnyRoute[] {
         const stream = streams.begin(who, reply);
         const ears = new Ears(context, who);
         try {
-          const stop = await master.subscribe(prefix, (event) => {
+          const onEvent = (event: BusEvent): void => {
             if (!matches(event.tag) || stream.closed.aborted) return;
             if (ears.waiting > maxWaiting) return stream.end();
             ears.take(event, ({ tag, data }) => stream.send("event", { tag, data }));
-          });
+          };
+          // Whoever comes again reads anew what the events are about.
+          const stop = await master.subscribe(prefix, onEvent, () => stream.end());
           if (stream.closed.aborted) return stop();
           stream.closed.addEventListener("abort", stop, { once: true });
           stream.send("ready", {});

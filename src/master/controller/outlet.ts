@@ -5,12 +5,13 @@ import { failpoint } from "../../lib/failpoint.ts";
 import { Gather } from "../../lib/gather.ts";
 import type { Log } from "../../log/log.ts";
 import { bindPublisher } from "../../transport/channel.ts";
+import { encode } from "../../wire/codec.ts";
 import { limits } from "../../wire/limits.ts";
 import { eventChannel } from "../../wire/tags.ts";
 
 export class Outlet {
-  /** How many listen to tags that begin so. */
-  readonly #listeners = new Map<string, number>();
+  /** By what tags begin with: how many listen, and how many events they have been sent, by which one sees that it missed some. */
+  readonly #listeners = new Map<string, { count: number; sent: number }>();
   readonly #bus: EventBus;
   readonly #send: (frames: Uint8Array[]) => void;
   readonly #events = new Gather<Event>(0, (events) => this.#publish(events));
@@ -37,27 +38,37 @@ export class Outlet {
   /** One listener of a channel more, who is told that it misses nothing from here on, or one less. */
   listen(topic: Uint8Array, change: 1 | -1): void {
     const prefix = Buffer.from(topic.subarray(0, -1)).toString();
-    const count = (this.#listeners.get(prefix) ?? 0) + change;
-    if (count > 0) this.#listeners.set(prefix, count);
+    const channel = this.#listeners.get(prefix) ?? { count: 0, sent: 0 };
+    channel.count += change;
+    if (channel.count > 0) this.#listeners.set(prefix, channel);
     else this.#listeners.delete(prefix);
     this.#bus.off("event", this.#take);
     if (this.#listeners.size > 0) this.#bus.on("event", this.#take);
-    if (change > 0) this.#send([topic, new Uint8Array(0)]);
+    if (change > 0) this.#send([topic, encode(channel.sent)]);
   }
 
   #publish(events: readonly Event[]): void {
     const encoded = new Map<Event, Uint8Array>();
-    for (const prefix of this.#listeners.keys()) {
-      const frames: Uint8Array[] = [];
+    for (const [prefix, channel] of this.#listeners) {
+      let frames: Uint8Array[] = [];
+      let bytes = 0;
+      const send = (): void => {
+        if (frames.length === 0) return;
+        failpoint("events.send");
+        this.#send([eventChannel(prefix), encode(channel.sent), ...frames]);
+        channel.sent += frames.length / 2;
+        frames = [];
+        bytes = 0;
+      };
       for (const event of events) {
         if (!event.tag.startsWith(prefix)) continue;
         const payload = encoded.get(event) ?? encodeEvent(event);
         encoded.set(event, payload);
+        if (bytes + payload.length > limits.eventMessageBytes) send();
+        bytes += payload.length;
         frames.push(Buffer.from(event.tag), payload);
       }
-      if (frames.length === 0) continue;
-      failpoint("events.send");
-      this.#send([eventChannel(prefix), ...frames]);
+      send();
     }
   }
 }

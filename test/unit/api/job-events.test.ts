@@ -171,6 +171,19 @@ describe("followJob", () => {
     expect(scene.states.toSorted()).toEqual(["m1 succeeded", "m2 succeeded", "m3 succeeded"]);
   });
 
+  it("tells from the record a result that was too large for its event", async () => {
+    const scene = new Scene();
+    const followed = scene.follow();
+    await expect.poll(() => scene.said.length).toBe(1);
+    scene.move(done("m1"), false);
+    const trimmed = { id: "m1", state: "succeeded", retcode: 0, success: true, return: "VALUE_TRIMMED" };
+    scene.fire(tags.jobRet(jid, "m1" as MinionId), { ...trimmed, jid, _seq: scene.sequence, _bus: scene.bus });
+    await expect.poll(() => scene.states).toEqual(["m1 succeeded"]);
+    end(scene);
+    await followed;
+    expect(scene.said.map(({ data }) => data["return"]).filter(Boolean)).toEqual(["stored m1", "live m2", "live m3"]);
+  });
+
   it("takes nothing back that happens while the record is read", async () => {
     const scene = new Scene();
     scene.targets = [{ id: "m1" as MinionId, state: "running", started: created }, ...scene.targets.slice(1)];

@@ -22,6 +22,8 @@ class FakeMaster {
   sequence = 0;
   bus = "b1";
   reads = 0;
+  /** Whose results were asked for, call by call. */
+  asked: (readonly string[])[] = [];
   #listener: (event: BusEvent) => void = () => undefined;
 
   constructor(...ids: string[]) {
@@ -44,9 +46,12 @@ class FakeMaster {
   }
 
   get client(): LocalClient {
-    const call = async (cmd: string): Promise<unknown> => {
-      if (cmd === "job.returns")
-        return { targets: [...this.targets.values()].filter(({ retcode }) => retcode !== undefined) };
+    const call = async (cmd: string, { ids }: { ids?: readonly string[] }): Promise<unknown> => {
+      if (cmd === "job.returns") {
+        this.asked.push(ids ?? ["all"]);
+        const wanted = [...this.targets.values()].filter(({ id }) => ids === undefined || ids.includes(id));
+        return { targets: wanted.filter(({ retcode }) => retcode !== undefined) };
+      }
       this.reads += 1;
       const job = { jid, minions: [...this.targets.keys()], missing: [], options: {} };
       return { job, sequence: this.sequence, bus: this.bus, time: Date.now(), targets: [...this.targets.values()] };
@@ -84,6 +89,25 @@ describe("followJob", () => {
     await vi.waitFor(() => expect(shown.toSorted()).toEqual(["m1", "m2"]), { timeout: 900 });
     master.returns(done("m3"), true);
     expect((await end).missing).toEqual([]);
+  });
+
+  it("shows results that were too large for their events, each asked for once", async () => {
+    const ids = Array.from({ length: 30 }, (_, n) => `m${n}`);
+    const master = new FakeMaster(...ids, "last");
+    const { shown, end } = run(master);
+    await vi.waitFor(() => expect(master.reads).toBe(1));
+    for (const id of ids.slice(0, 20)) master.returns(done(id), true);
+    await vi.waitFor(() => expect(shown).toHaveLength(20));
+    master.asked = [];
+    for (const id of ids.slice(20)) {
+      master.returns(done(id, "large"), false);
+      master.fire(`salt/job/${jid}/ret/${id}`, { ...done(id), jid, return: "VALUE_TRIMMED" });
+    }
+    await vi.waitFor(() => expect(shown).toHaveLength(30), { timeout: 900 });
+    master.returns(done("last"), true);
+    expect((await end).missing).toEqual([]);
+    expect(shown.slice(0, 30)).toEqual(ids);
+    expect(master.asked.flat()).toEqual(ids.slice(20));
   });
 
   it("P8: finds a result whose event was lost and after which nothing comes", async () => {

@@ -29,6 +29,7 @@ function contextOf(lines: readonly JobSummary[], pages: number[] = []): RunnerCo
     now: () => now,
     sleep: async () => undefined,
     subscribe: async () => undefined,
+    warn: () => undefined,
     write: () => undefined,
     config: {},
     lines: async function* () {},
