@@ -3,6 +3,7 @@
  * a quiet while, is answered by reading the record again (P8). An event's id is `<bus>.<number>.<time>`: whoever comes again
  * with it hears of what the record has moved since, a little of it twice rather than any of it never.
  */
+import { storedTargets } from "../client/follow.ts";
 import { MsaltError } from "../errors.ts";
 import { hasResult, isTerminal } from "../job/state.ts";
 import type { Target } from "../job/types.ts";
@@ -127,8 +128,8 @@ class Follower {
     const withResult = targets.filter((target) => hasResult(target));
     const found = new Map<MinionId, Target>();
     if (this.#wanted.returns && withResult.length > 0) {
-      const load = { jid: this.#wanted.jid, ids: withResult.map(({ id }) => id) };
-      for (const each of (await this.#context.master.call("job.returns", load)).targets) found.set(each.id, each);
+      const ids = withResult.map(({ id }) => id);
+      for await (const each of storedTargets(this.#context.master, this.#wanted.jid, ids)) found.set(each.id, each);
     }
     for (const target of targets) {
       const value = found.get(target.id);

@@ -43,14 +43,24 @@ function returnOf(target: Target): Return {
   }
 }
 
-/** Every stored result of a job, page by page. */
-export async function* storedReturns(client: LocalClient, jid: Jid): AsyncGenerator<Return> {
+/** Targets with their stored results: all of a job, or these, page by page. */
+export async function* storedTargets(
+  client: Pick<LocalClient, "call">,
+  jid: Jid,
+  ids?: readonly MinionId[],
+): AsyncGenerator<Target> {
+  const asked = { jid, ...(ids !== undefined && { ids: [...ids] }) };
   let after: number | undefined;
   do {
-    const page = await client.call("job.returns", { jid, ...(after !== undefined && { after }) });
-    for (const target of page.targets) if (hasResult(target)) yield returnOf(target);
+    const page = await client.call("job.returns", { ...asked, ...(after !== undefined && { after }) });
+    yield* page.targets;
     after = page.next;
   } while (after !== undefined);
+}
+
+/** Every stored result of a job, or of these targets. */
+export async function* storedReturns(client: LocalClient, jid: Jid, ids?: readonly MinionId[]): AsyncGenerator<Return> {
+  for await (const target of storedTargets(client, jid, ids)) if (hasResult(target)) yield returnOf(target);
 }
 
 export interface Watcher {
@@ -115,7 +125,8 @@ export async function followJob(client: LocalClient, jid: Jid, waitMs: number, w
     for (const target of record.targets) targets.set(target.id, target);
     const unseen = record.targets.filter((target) => hasResult(target) && !shown.has(target.id));
     const stored = record.targets.filter((target) => hasResult(target)).length;
-    for await (const answer of resultsOf(client, jid, unseen, stored)) show(answer);
+    const missed = unseen.length < stored / 2 ? unseen.map(({ id }) => id) : undefined;
+    if (unseen.length > 0) for await (const answer of storedReturns(client, jid, missed)) show(answer);
     const open = record.targets.filter(({ state }) => !isTerminal(state));
     for (const target of open) {
       if (!isAway(target, record.time) || isQueued(target, record.job) || away.has(target.id)) continue;
@@ -167,25 +178,6 @@ function isWorthWaiting(
     if (isAway(target, time)) return target.state === "running" && silentMs < waitMs;
     return target.state === "running" || silentMs < waitMs;
   });
-}
-
-/** Of so many that are stored, all when most have not been seen. */
-async function* resultsOf(
-  client: LocalClient,
-  jid: Jid,
-  unseen: readonly Target[],
-  stored: number,
-): AsyncGenerator<Return> {
-  const few = 4;
-  if (unseen.length > few && unseen.length > stored / 2) {
-    yield* storedReturns(client, jid);
-    return;
-  }
-  for (let at = 0; at < unseen.length; at += few) {
-    const ids = unseen.slice(at, at + few).map(({ id }) => id);
-    const { targets } = await client.call("job.returns", { jid, ids });
-    for (const target of targets) if (hasResult(target)) yield returnOf(target);
-  }
 }
 
 function targetOf(data: Readonly<Record<string, unknown>>): Target {

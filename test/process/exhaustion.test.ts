@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalClient } from "../../src/client/local.ts";
 import { isTerminal } from "../../src/job/state.ts";
-import type { Jid } from "../../src/wire/ids.ts";
+import { type Jid, type MinionId, asJid } from "../../src/wire/ids.ts";
 import { rawMinion, stillServing } from "../support/attack.ts";
 import { Bus } from "../support/bus.ts";
 import { until } from "../support/proc.ts";
@@ -112,6 +112,10 @@ describe("more than there is room for", () => {
       const lengths = Object.values(JSON.parse(stdout) as Record<string, string>).map(({ length }) => length);
       expect([code, ...lengths]).toEqual([0, bytes, bytes, bytes]);
     }
+    const { jobs } = await client.call("job.list", { limit: 1 });
+    const ids = ["m1", "m2", "m3"] as MinionId[];
+    const page = await client.call("job.returns", { jid: asJid(jobs[0]?.job.jid ?? ""), ids });
+    expect([page.targets.map(({ id }) => id), page.next]).toEqual([["m1"], 1]);
     expect(pids()).toEqual(before);
     for (const { name, kib } of peaks.growth()) expect([name, kib < 140 * 1024]).toEqual([name, true]);
     deaf.child.kill("SIGCONT");

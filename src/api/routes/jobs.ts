@@ -1,8 +1,9 @@
 import * as z from "zod";
+import { storedTargets } from "../../client/follow.ts";
 import { compileGlob } from "../../lib/glob.ts";
 import { toArg } from "../../wire/args.ts";
 import { isMinionId, timeOf } from "../../wire/ids.ts";
-import type { JobSummary, LocalLoad } from "../../wire/local.ts";
+import type { JobSummary, LocalLoad, LocalReplies } from "../../wire/local.ts";
 import { type ApiContext, isAdmin, userOf } from "../context.ts";
 import { jid, json, limit, parallel, seconds, target, time, timed } from "../fields.ts";
 import { followJob } from "../job-events.ts";
@@ -184,9 +185,11 @@ export function jobRoutes(context: ApiContext): AnyRoute[] {
       answer: z.object({ returns: z.array(returnShape), next: z.int().optional() }),
       handle: async ({ params: { jid }, query: { after, ids } }, who) => {
         await ownJob(master, who, jid);
-        const load = { jid, ...(after !== undefined && { after }), ...(ids !== undefined && { ids }) };
-        const { targets, next } = await master.call("job.returns", load);
-        const returns = targets
+        const load = { jid, ...(after !== undefined && { after }) };
+        const page: LocalReplies["job.returns"] =
+          ids === undefined ? await master.call("job.returns", load) : { targets: [] };
+        if (ids !== undefined) for await (const each of storedTargets(master, jid, ids)) page.targets.push(each);
+        const returns = page.targets
           .filter((each) => hasResult(each))
           .map(({ id, state, retcode, success, ended, out, ...rest }) => ({
             id,
@@ -197,7 +200,7 @@ export function jobRoutes(context: ApiContext): AnyRoute[] {
             ...(out !== undefined && { out }),
             return: valueOf({ id, state, ...rest }),
           }));
-        return { returns, ...(next !== undefined && { next }) };
+        return { returns, ...(page.next !== undefined && { next: page.next }) };
       },
     }),
     route({

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { storedTargets } from "../../client/follow.ts";
 import { hasResult } from "../../job/state.ts";
 import { MsaltError } from "../../errors.ts";
 import { toArg } from "../../wire/args.ts";
@@ -53,19 +54,14 @@ async function outputsOf(
 ): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
   if (kind === "none") return found;
-  let after: number | undefined;
   let size = 0;
-  do {
-    const page = await master.call("job.returns", { jid, ...(after !== undefined && { after }) });
-    for (const each of page.targets) {
-      const value = valueOf(each);
-      if (!hasResult(each) || typeof value !== "string") continue;
-      size += value.length;
-      if (size > maxOutput) return found;
-      found.set(each.id, kind === "text" ? value : Buffer.from(value).toString("base64"));
-    }
-    after = page.next;
-  } while (after !== undefined);
+  for await (const each of storedTargets(master, jid)) {
+    const value = valueOf(each);
+    if (!hasResult(each) || typeof value !== "string") continue;
+    size += value.length;
+    if (size > maxOutput) break;
+    found.set(each.id, kind === "text" ? value : Buffer.from(value).toString("base64"));
+  }
   return found;
 }
 

@@ -1,10 +1,10 @@
 import type { PublisherAcl } from "../../acl/publisher-acl.ts";
 import { type Rule, compileRules } from "../../acl/rules.ts";
 import { MsaltError, messageOf } from "../../errors.ts";
+import type { Target } from "../../job/types.ts";
 import type { JobStore } from "../../store/job-store.ts";
 import type { KeyId, MinionId } from "../../wire/ids.ts";
 import type { KeyAct } from "../../wire/keys.ts";
-import { limits } from "../../wire/limits.ts";
 import type { LocalReplies } from "../../wire/local.ts";
 import type { AuditLog } from "./audit.ts";
 import { audited, blacklisted, failed, killAudited, publishAudited } from "./audited.ts";
@@ -75,8 +75,17 @@ export function localHandlers(context: LocalContext): LocalHandlers {
     "job.record": ({ jid }): Promise<LocalReplies["job.record"]> => jobs.record(jid),
     "job.returns": async ({ jid, after, ids }): Promise<LocalReplies["job.returns"]> => {
       if (ids !== undefined) {
-        const found = await Promise.all(ids.slice(0, limits.syncJobs).map((id) => store.return(jid, id)));
-        return { targets: found.flatMap((target) => target ?? []) };
+        const targets: Target[] = [];
+        let bytes = 0;
+        const from = after ?? 0;
+        for (const [n, id] of ids.slice(from).entries()) {
+          if (bytes >= pageBytes) return { targets, next: from + n };
+          const target = await store.return(jid, id);
+          if (target === undefined) continue;
+          targets.push(target);
+          bytes += target.ret?.length ?? 0;
+        }
+        return { targets };
       }
       const { targets, next } = await store.returns(jid, after, pageBytes);
       return { targets: [...targets], ...(next !== undefined && { next }) };
