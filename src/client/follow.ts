@@ -8,6 +8,7 @@ import { hasResult, isTerminal } from "../job/state.ts";
 import type { Job, Target } from "../job/types.ts";
 import { decode, resultScan } from "../wire/codec.ts";
 import type { Jid, MinionId } from "../wire/ids.ts";
+import { limits } from "../wire/limits.ts";
 import type { KillReport } from "../wire/loads.ts";
 import { type BusEvent, type JobView, type LocalReplies, type TargetView, trimmedValue } from "../wire/local.ts";
 import { tags } from "../wire/tags.ts";
@@ -125,7 +126,7 @@ export async function followJob(client: LocalClient, jid: Jid, waitMs: number, w
     for (const target of record.targets) targets.set(target.id, target);
     const unseen = record.targets.filter((target) => hasResult(target) && !shown.has(target.id));
     const stored = record.targets.filter((target) => hasResult(target)).length;
-    const missed = unseen.length < stored / 2 ? unseen.map(({ id }) => id) : undefined;
+    const missed = unseen.length < Math.min(stored / 2, limits.returnsIds) ? unseen.map(({ id }) => id) : undefined;
     if (unseen.length > 0) for await (const answer of storedReturns(client, jid, missed)) show(answer);
     const open = record.targets.filter(({ state }) => !isTerminal(state));
     for (const target of open) {

@@ -97,7 +97,11 @@ const schemas = {
   /** The job and the states of its targets. */
   "job.record": z.strictObject({ jid }),
   /** Results, page by page: `next` of one page is `after` of the next. Of all targets, or of these. */
-  "job.returns": z.strictObject({ jid, after: z.int().optional(), ids: z.array(minionId).max(10_000).optional() }),
+  "job.returns": z.strictObject({
+    jid,
+    after: z.int().optional(),
+    ids: z.array(minionId).max(limits.returnsIds).optional(),
+  }),
   "job.list": z.strictObject({ before: jid.optional(), limit: z.int().min(1).max(10_000) }),
   "job.active": z.strictObject({}),
   "minion.list": z.strictObject({}),

@@ -35,6 +35,8 @@ export interface LocalContext {
 }
 
 const pageBytes = 2 * 1_048_576;
+/** Of those that are asked for by name: each is looked up. */
+const pageTargets = 256;
 const apiHint = "an administrator of the HTTP API says what this account may";
 
 /** How the user of a request on `local.sock` is known: who can read the secret says a name, or that the HTTP API knows it. */
@@ -79,7 +81,7 @@ export function localHandlers(context: LocalContext): LocalHandlers {
         let bytes = 0;
         const from = after ?? 0;
         for (const [n, id] of ids.slice(from).entries()) {
-          if (bytes >= pageBytes) return { targets, next: from + n };
+          if (bytes >= pageBytes || n >= pageTargets) return { targets, next: from + n };
           const target = await store.return(jid, id);
           if (target === undefined) continue;
           targets.push(target);
