@@ -50,13 +50,15 @@ export async function* storedTargets(
   jid: Jid,
   ids?: readonly MinionId[],
 ): AsyncGenerator<Target> {
-  const asked = { jid, ...(ids !== undefined && { ids: [...ids] }) };
-  let after: number | undefined;
-  do {
-    const page = await client.call("job.returns", { ...asked, ...(after !== undefined && { after }) });
-    yield* page.targets;
-    after = page.next;
-  } while (after !== undefined);
+  for (let at = 0; at < (ids?.length ?? 1); at += limits.returnsIds) {
+    const asked = { jid, ...(ids !== undefined && { ids: ids.slice(at, at + limits.returnsIds) }) };
+    let after: number | undefined;
+    do {
+      const page = await client.call("job.returns", { ...asked, ...(after !== undefined && { after }) });
+      yield* page.targets;
+      after = page.next;
+    } while (after !== undefined);
+  }
 }
 
 /** Every stored result of a job, or of these targets. */
@@ -126,7 +128,7 @@ export async function followJob(client: LocalClient, jid: Jid, waitMs: number, w
     for (const target of record.targets) targets.set(target.id, target);
     const unseen = record.targets.filter((target) => hasResult(target) && !shown.has(target.id));
     const stored = record.targets.filter((target) => hasResult(target)).length;
-    const missed = unseen.length < Math.min(stored / 2, limits.returnsIds) ? unseen.map(({ id }) => id) : undefined;
+    const missed = unseen.length < stored / 2 ? unseen.map(({ id }) => id) : undefined;
     if (unseen.length > 0) for await (const answer of storedReturns(client, jid, missed)) show(answer);
     const open = record.targets.filter(({ state }) => !isTerminal(state));
     for (const target of open) {
@@ -145,11 +147,14 @@ export async function followJob(client: LocalClient, jid: Jid, waitMs: number, w
         wake = () => undefined;
         resolve();
       };
-      let timer = setTimeout(quiet, owed ? 0 : pauseMs);
+      // The more targets a record has, the more of them it is asked for at once.
+      const owedMs = Math.min(100, record.targets.length / 10);
+      let timer = setTimeout(quiet, owed ? owedMs : pauseMs);
       pauseMs = Math.min(quietMs, 1.5 * pauseMs);
       wake = () => {
         clearTimeout(timer);
-        timer = setTimeout(quiet, gap || owed || shown.size >= record.targets.length ? 0 : quietMs);
+        const isNow = gap || shown.size >= record.targets.length;
+        timer = setTimeout(quiet, isNow ? 0 : owed ? owedMs : quietMs);
       };
     });
   }

@@ -139,12 +139,17 @@ export class LocalClient {
     let ready = (): void => undefined;
     const works = new Promise<void>((resolve) => (ready = resolve));
     let next: number | undefined;
+    let broke = false;
     const channel = await connectSubscriber(`ipc://${masterSockets(this.#sockDir).events}`, {
       receiveHighWaterMark: limits.eventSubscriberBacklog,
       onError: () => undefined,
+      // It counts anew when it comes back, and others may have listened before.
+      onLink: (state) => (broke ||= state === "down"),
       onMessage: ([, sent = noBytes, ...frames]) => {
         const number = Number(decode(sent));
-        if (next !== undefined && next !== number) onMissed(number > next ? number - next : undefined);
+        if (broke) onMissed(undefined);
+        else if (next !== undefined && next !== number) onMissed(number - next);
+        broke = false;
         next = number + frames.length / 2;
         if (frames.length === 0) return ready();
         for (let at = 0; at + 1 < frames.length; at += 2) {

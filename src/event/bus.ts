@@ -34,8 +34,10 @@ export function encodeEvent({ data, raw }: Event): Uint8Array {
   const whole = raw === undefined || raw.length <= max ? all(data, raw) : undefined;
   if (whole !== undefined && whole.length <= max) return whole;
   const short = raw !== undefined && raw.length > smallValueBytes ? trimmedRaw : raw;
-  const withoutResult = all(data, short);
-  if (withoutResult.length <= max) return withoutResult;
+  if (short !== raw) {
+    const withoutResult = all(data, short);
+    if (withoutResult.length <= max) return withoutResult;
+  }
   const trimmed = Object.entries(data).map(([name, value]) => [
     name,
     encode(value).length > smallValueBytes ? trimmedValue : value,

@@ -44,6 +44,14 @@ export interface LinkOptions {
   readonly onError: (failure: unknown) => void;
 }
 
+/** For how long a request waits for a connection. */
+interface Connecting {
+  readonly connectMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+const defaultConnectMs = 5000;
+
 interface Waiting {
   /** The connection has taken the request. */
   readonly onTaken: () => void;
@@ -94,13 +102,13 @@ export class Link {
 
   /**
    * Asks the master one thing.
-   * @throws Refused when it says no, MsaltError `ERR_TIMEOUT` when there was no connection for `connectMs`, or no answer within
-   * `timeoutMs` of the moment when the connection took the request: in a crowd that comes back it is worth its while to wait.
+   * @throws Refused when it says no, MsaltError `ERR_TIMEOUT` when there was no answer within `timeoutMs` of the moment when a
+   * connection took the request, or no connection for `connectMs` or at the end of `signal`.
    */
   async ask<C extends Command>(
     load: Load<C> & { readonly cmd: C },
     timeoutMs: number,
-    connectMs = timeoutMs,
+    { connectMs = Math.min(timeoutMs, defaultConnectMs), signal }: Connecting = {},
   ): Promise<Replies[C]> {
     failpoint("request.send");
     const requestId = randomBytes(16);
@@ -119,7 +127,7 @@ export class Link {
         wait(connectMs);
         const onTaken = (): void => wait(timeoutMs);
         this.#waiting.set(name, { resolve: (reply) => resolve(reply as Reply<C>), reject, onTaken });
-        this.#sendWhenConnected(name, sealEnvelope("request", inner, this.#key));
+        this.#sendWhenConnected(name, sealEnvelope("request", inner, this.#key), signal);
       });
       if ("error" in reply) throw new Refused(reply.error, reply.message, reply.retryMs);
       return reply.ok;
@@ -130,11 +138,12 @@ export class Link {
   }
 
   /** A socket without a finished connection takes nothing: tried again until the request is given up. */
-  #sendWhenConnected(name: string, frame: Uint8Array): void {
+  #sendWhenConnected(name: string, frame: Uint8Array, signal: AbortSignal | undefined): void {
     void this.#requests?.send([frame]).then((taken) => {
       const waiting = this.#waiting.get(name);
       if (taken) waiting?.onTaken();
-      else if (waiting !== undefined) setTimeout(() => this.#sendWhenConnected(name, frame), 20);
+      else if (signal?.aborted === true) waiting?.reject(new MsaltError("ERR_TIMEOUT", "the connection broke"));
+      else if (waiting !== undefined) setTimeout(() => this.#sendWhenConnected(name, frame, signal), 20);
     });
   }
 

@@ -111,7 +111,11 @@ export class Session {
     const own = { id: Buffer.from(ledger.id), count: ledger.count };
     this.#greeted = false;
     const hello = await patiently(
-      () => link.ask({ cmd: "hello", protocol: protocolVersion, version, ledger: own }, helloMs, spread(connectMs)),
+      () =>
+        link.ask({ cmd: "hello", protocol: protocolVersion, version, ledger: own }, helloMs, {
+          connectMs: spread(connectMs),
+          signal,
+        }),
       signal,
     );
     this.#greeted = true;

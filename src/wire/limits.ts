@@ -61,8 +61,8 @@ export const limits = {
   targetMs: 1000,
   targetMsPerSecond: 50,
   controllerQueue: 10_000,
-  /** Targets of one job that are asked for by name. */
-  returnsIds: 10_000,
+  /** Targets of one job that are asked for by name at once. */
+  returnsIds: 256,
   localRequestBytes: 4 * 1_048_576,
   /** Local users other than the master's: connections whose user is not proved yet, and proved ones, in all and of one user. */
   userStrangers: 16,

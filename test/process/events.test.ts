@@ -85,4 +85,18 @@ describe("the event bus", () => {
     await until("its event", () => of("salt/key").some(({ data }) => data["act"] === "delete"));
     expect(of("salt/key").at(-1)?.data).toMatchObject({ id: "m3", act: "delete", status: "delete", result: true });
   });
+
+  it("tells a listener when the controller was started anew, and refuses an event that is too large to hold", async () => {
+    const listening = bus.spawn("msalt-run", "state.event", "x/");
+    await until("it listens", async () => {
+      await client.call("event.fire", { tag: "x/first", data: {} });
+      return listening.stdout.includes("x/first");
+    });
+    const [pid = 0] = bus.pidsOf("controller");
+    process.kill(pid, "SIGKILL");
+    await listening.says("msalt-run: the event bus was away: events may be missing here");
+    await listening.stop();
+    const large = await bus.run("event.send", "x/large", JSON.stringify({ text: "x".repeat(40_000) }));
+    expect(large).toMatchObject({ code: 1, stderr: expect.stringContaining("an event holds at most 32768 bytes") });
+  });
 });

@@ -5,6 +5,8 @@ import type { Target } from "../../job/types.ts";
 import type { JobStore } from "../../store/job-store.ts";
 import type { KeyId, MinionId } from "../../wire/ids.ts";
 import type { KeyAct } from "../../wire/keys.ts";
+import { encode } from "../../wire/codec.ts";
+import { limits } from "../../wire/limits.ts";
 import type { LocalReplies } from "../../wire/local.ts";
 import type { AuditLog } from "./audit.ts";
 import { audited, blacklisted, failed, killAudited, publishAudited } from "./audited.ts";
@@ -35,8 +37,6 @@ export interface LocalContext {
 }
 
 const pageBytes = 2 * 1_048_576;
-/** Of those that are asked for by name: each is looked up. */
-const pageTargets = 256;
 const apiHint = "an administrator of the HTTP API says what this account may";
 
 /** How the user of a request on `local.sock` is known: who can read the secret says a name, or that the HTTP API knows it. */
@@ -81,7 +81,7 @@ export function localHandlers(context: LocalContext): LocalHandlers {
         let bytes = 0;
         const from = after ?? 0;
         for (const [n, id] of ids.slice(from).entries()) {
-          if (bytes >= pageBytes || n >= pageTargets) return { targets, next: from + n };
+          if (bytes >= pageBytes) return { targets, next: from + n };
           const target = await store.return(jid, id);
           if (target === undefined) continue;
           targets.push(target);
@@ -111,6 +111,10 @@ export function localHandlers(context: LocalContext): LocalHandlers {
       return { pillar: context.pillars.of({ id, grains: presence.find(id)?.grains }).data };
     },
     "event.fire": async ({ tag, data }) => {
+      // Nothing else holds it whole, as the record does a result.
+      const bytes = tag.length + encode(data).length;
+      const max = limits.eventMessageBytes / 2;
+      if (bytes > max) throw new MsaltError("ERR_LIMIT", `an event holds at most ${max} bytes, this one has ${bytes}`);
       context.fire(tag, data);
       return {};
     },

@@ -9,6 +9,9 @@ import { encode } from "../../wire/codec.ts";
 import { limits } from "../../wire/limits.ts";
 import { eventChannel } from "../../wire/tags.ts";
 
+/** What libzmq takes to hold two frames. */
+const twoFramesBytes = 200;
+
 export class Outlet {
   /** By what tags begin with: how many listen, and how many events they have been sent, by which one sees that it missed some. */
   readonly #listeners = new Map<string, { count: number; sent: number }>();
@@ -64,9 +67,11 @@ export class Outlet {
         if (!event.tag.startsWith(prefix)) continue;
         const payload = encoded.get(event) ?? encodeEvent(event);
         encoded.set(event, payload);
-        if (bytes + payload.length > limits.eventMessageBytes) send();
-        bytes += payload.length;
-        frames.push(Buffer.from(event.tag), payload);
+        const tag = Buffer.from(event.tag);
+        const size = tag.length + payload.length + twoFramesBytes;
+        if (bytes + size > limits.eventMessageBytes) send();
+        bytes += size;
+        frames.push(tag, payload);
       }
       send();
     }

@@ -148,7 +148,7 @@ describe("Link", () => {
   it("waits longer for a master that comes back than for its answer", async () => {
     const endpoint = router.lastEndpoint ?? "";
     router.close();
-    const answer = link.ask({ cmd: "sync" }, 2000, 30_000);
+    const answer = link.ask({ cmd: "sync" }, 2000, { connectMs: 30_000 });
     await new Promise((resolve) => setTimeout(resolve, 2500));
     router = new Router({ curveServer: true, curveSecretKey: z85(masterKeys.curve), linger: 0 });
     await router.bind(endpoint);
