@@ -29,7 +29,7 @@ export interface SessionOptions {
   readonly log: Log;
   readonly grains: () => Readonly<Record<string, unknown>>;
   readonly running: () => Jid[];
-  /** About how long a connection may take before all begins again. */
+  /** About how long a connection to a master that we know may take before all begins again. */
   readonly connectMs: number;
   /** About how long a link is used before it is made anew. */
   readonly remakeMs: number;
@@ -110,10 +110,12 @@ export class Session {
     const { ledger, clock, connectMs, onLink, onReady, onMasterRecord, version } = this.#options;
     const own = { id: Buffer.from(ledger.id), count: ledger.count };
     this.#greeted = false;
+    // A master that has never answered may not know our key: then we ask for it rather than wait.
+    const patience = this.#introduced ? spread(connectMs) : helloMs;
     const hello = await patiently(
       () =>
         link.ask({ cmd: "hello", protocol: protocolVersion, version, ledger: own }, helloMs, {
-          connectMs: spread(connectMs),
+          connectMs: patience,
           signal,
         }),
       signal,

@@ -90,7 +90,8 @@ it(
     const pids = (): number[] =>
       [bus.master?.pid ?? 0, swarm.pid, ...followers.map(({ pid = 0 }) => pid)].flatMap(treeOf);
     const measure = new Measure();
-    const sampling = setInterval(() => measure.take(pids()), ms / 100);
+    // Often enough to see each process just after a collection.
+    const sampling = setInterval(() => measure.take(pids()), ms / 400);
     const before = pids().toSorted((a, b) => a - b);
     const jobs = new Map<Jid, { killed: boolean }>();
     const lost: string[] = [];
