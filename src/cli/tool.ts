@@ -148,9 +148,15 @@ function writeFile(file: string, flag: "w" | "a"): (text: string) => void {
 
 /** Runs a tool's main function and turns what it throws into a message and an exit code. */
 export async function runTool(name: string, main: () => Promise<number>): Promise<void> {
-  // A closed pipe fails each write that follows; nobody is left to be told.
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+  // A closed pipe fails each write that follows; nobody is left to be told but by the exit code.
+  let lost: NodeJS.ErrnoException | undefined;
+  process.stdout.on("error", (failure) => (lost ??= failure));
+  process.stderr.on("error", () => undefined);
   const code = await exitCodeOf(name, main);
+  // A write that failed at once is told of in a later turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  if (lost !== undefined && lost.code !== "EPIPE")
+    process.stderr.write(`${name}: error: cannot write the output: ${lost.message}\n`);
   // Ends although a timer or a socket may still be open, but not before everything was written (P5).
   for (const stream of [process.stdout, process.stderr]) {
     await new Promise<void>((resolve) => {
@@ -159,7 +165,7 @@ export async function runTool(name: string, main: () => Promise<number>): Promis
       stream.write("", () => resolve());
     });
   }
-  process.exit(code);
+  process.exit(lost !== undefined && code === exits.good ? exits.someFailed : code);
 }
 
 async function exitCodeOf(name: string, main: () => Promise<number>): Promise<number> {
