@@ -58,19 +58,12 @@ async function asked(count: number): Promise<Asked[]> {
   return requests;
 }
 
-beforeEach(async () => {
-  requests = [];
-  errors = [];
-  const server = { curveServer: true, curveSecretKey: z85(masterKeys.curve), linger: 0 };
-  router = new Router(server);
-  publisher = new Publisher(server);
-  await router.bind("tcp://127.0.0.1:0");
-  await publisher.bind("tcp://127.0.0.1:0");
+let counter = 0;
+function open(requestEndpoint: string): Promise<Link> {
   const portOf = (endpoint: string | null): number => Number(endpoint?.split(":").at(-1));
-  let counter = 0;
-  link = await Link.open({
+  return Link.open({
     host: "127.0.0.1",
-    requestPort: portOf(router.lastEndpoint),
+    requestPort: portOf(requestEndpoint),
     publishPort: portOf(publisher.lastEndpoint),
     keys: minionKeys,
     record: minion,
@@ -81,6 +74,17 @@ beforeEach(async () => {
     onLink: () => undefined,
     onError: (failure) => errors.push(failure),
   });
+}
+
+beforeEach(async () => {
+  requests = [];
+  errors = [];
+  const server = { curveServer: true, curveSecretKey: z85(masterKeys.curve), linger: 0 };
+  router = new Router(server);
+  publisher = new Publisher(server);
+  await router.bind("tcp://127.0.0.1:0");
+  await publisher.bind("tcp://127.0.0.1:0");
+  link = await open(router.lastEndpoint ?? "");
 });
 afterEach(() => {
   link.close();
@@ -148,8 +152,11 @@ describe("Link", () => {
   it("waits longer for a master that comes back than for its answer", async () => {
     const endpoint = router.lastEndpoint ?? "";
     router.close();
-    const answer = link.ask({ cmd: "sync" }, 2000, { connectMs: 30_000 });
-    await new Promise((resolve) => setTimeout(resolve, 2500));
+    // One that never had a connection, which could take the request just before it breaks.
+    link.close();
+    link = await open(endpoint);
+    const answer = link.ask({ cmd: "sync" }, 4000, { connectMs: 30_000 });
+    await new Promise((resolve) => setTimeout(resolve, 4500));
     router = new Router({ curveServer: true, curveSecretKey: z85(masterKeys.curve), linger: 0 });
     await router.bind(endpoint);
     const [request] = (await asked(1)) as [Asked];
