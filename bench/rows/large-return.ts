@@ -1,8 +1,8 @@
 /** A return of 4 MB, from its first part on the way until the master has it on disk. */
 import { randomBytes, sha256 } from "../../src/crypto/primitives.ts";
 import { Link } from "../../src/minion/link.ts";
+import { sendResult } from "../../src/minion/result-parts.ts";
 import { encode } from "../../src/wire/codec.ts";
-import { limits } from "../../src/wire/limits.ts";
 import { protocolVersion } from "../../src/wire/loads.ts";
 import { Bed } from "../bed.ts";
 import { appendMs } from "../disk.ts";
@@ -60,12 +60,7 @@ async function returnOnce(bed: Bed, { id, keys, record }: Identity): Promise<Sam
     const started = performance.now();
     const state = { retcode: 0, success: true, state: "succeeded", total: ret.length, sha256: sha256(ret) } as const;
     const meta = { cmd: "job.return", jid, fun: "cmd.run", ...state } as const;
-    for (let offset = 0, stored = false; !stored;) {
-      const data = ret.subarray(offset, offset + limits.resultPartBytes);
-      const reply = await link.ask({ ...meta, offset, data }, answerMs);
-      if (!reply.stored && reply.have <= offset) throw new Error("the master does not take the next part");
-      ({ have: offset, stored } = reply);
-    }
+    await sendResult(ret, 0, (part) => link.ask({ ...meta, ...part }, answerMs));
     return { "until it is stored": performance.now() - started };
   } finally {
     link.close();

@@ -75,7 +75,7 @@ export function masterFiles(link: () => Link | undefined): MasterFiles {
         throw new MsaltError("ERR_FUNCTION_ARGS", `cannot read ${path}: ${messageOf(cause)}`, {}, { cause });
       });
       try {
-        const buffer = Buffer.alloc(limits.filePartBytes);
+        const buffer = Buffer.alloc(limits.partBytes);
         const part = async (at: number): Promise<Buffer> =>
           buffer.subarray(0, (await handle.read(buffer, 0, buffer.length, at)).bytesRead);
         const { size: total } = await handle.stat();

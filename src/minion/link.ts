@@ -88,12 +88,12 @@ export class Link {
     } as const;
     link.#requests = await connectDealer(`tcp://${host}:${options.requestPort}`, {
       ...common,
-      maxMessageBytes: 4 * limits.requestBytes,
+      maxMessageBytes: limits.messageBytes,
       onMessage: (frames) => link.#onReply(frames),
     });
     link.#publications = await connectSubscriber(`tcp://${host}:${options.publishPort}`, {
       ...common,
-      maxMessageBytes: 4 * limits.requestBytes,
+      maxMessageBytes: limits.messageBytes,
       onMessage: ([frame]) => frame !== undefined && link.#onFrame(frame),
       onLink: options.onLink,
     });
@@ -102,7 +102,7 @@ export class Link {
 
   /**
    * Asks the master one thing.
-   * @throws Refused when it says no, MsaltError `ERR_TIMEOUT` when there was no answer within `timeoutMs` of the moment when a
+   * @throws Refused when it says no or would not take so large a request, MsaltError `ERR_TIMEOUT` when there was no answer within `timeoutMs` of the moment when a
    * connection took the request, or no connection for `connectMs` or at the end of `signal`.
    */
   async ask<C extends Command>(
@@ -115,6 +115,11 @@ export class Link {
     const name = Buffer.from(requestId).toString("hex");
     const { bootId, nextCounter } = this.#options;
     const inner = { sender: this.#keyId, requestId, bootId, counter: nextCounter(), body: encode(load) };
+    const frame = sealEnvelope("request", inner, this.#key);
+    if (frame.length > limits.requestBytes) {
+      // The master's socket would end the connection, and the other requests on it.
+      throw new Refused("E_SIZE", `${load.cmd} takes at most ${limits.partBytes} bytes`, undefined);
+    }
     let timer: NodeJS.Timeout | undefined;
     try {
       const reply = await new Promise<Reply<C>>((resolve, reject) => {
@@ -127,7 +132,7 @@ export class Link {
         wait(connectMs);
         const onTaken = (): void => wait(timeoutMs);
         this.#waiting.set(name, { resolve: (reply) => resolve(reply as Reply<C>), reject, onTaken });
-        this.#sendWhenConnected(name, sealEnvelope("request", inner, this.#key), signal);
+        this.#sendWhenConnected(name, frame, signal);
       });
       if ("error" in reply) throw new Refused(reply.error, reply.message, reply.retryMs);
       return reply.ok;

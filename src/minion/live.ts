@@ -122,7 +122,7 @@ export class Live {
   async #send(link: Asker, jid: Jid, stream: Stream): Promise<number> {
     const output = this.#options.commands.log(jid);
     const offset = stream.have;
-    const room = Math.max(0, Math.min(stream.want - offset, limits.outputPartBytes));
+    const room = Math.max(0, Math.min(stream.want - offset, limits.partBytes));
     const data = output?.read(offset, room) ?? new Uint8Array(0);
     const size = output?.size ?? 0;
     const isLast = stream.ended && offset + data.length === size;
@@ -134,7 +134,7 @@ export class Live {
       // What it has not, it asks for again; what it cannot have is nobody's.
       stream.have = Math.min(have, size);
       if (isLast && have === size) this.#forget(jid);
-      return data.length === limits.outputPartBytes ? 0 : gatherMs;
+      return data.length === limits.partBytes ? 0 : gatherMs;
     } catch (failure) {
       this.#options.log.debug("live output was not taken", { jid, failure: messageOf(failure) });
       if (!(failure instanceof Refused)) return 1000;

@@ -1,11 +1,11 @@
 import { sha256 } from "../crypto/primitives.ts";
-import { MsaltError, messageOf } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import { failpoint } from "../lib/failpoint.ts";
 import type { Log } from "../log/log.ts";
 import type { Jid } from "../wire/ids.ts";
-import { limits } from "../wire/limits.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Link, Refused } from "./link.ts";
+import { sendResult } from "./result-parts.ts";
 
 const inFlight = 8;
 const askMs = 10_000;
@@ -69,21 +69,18 @@ export class Outbox {
     const hash = sha256(ret);
     const more = { ...(out !== undefined && { out }), ...(kill !== undefined && { kill }) };
     const meta = { cmd: "job.return", jid, fun, state, retcode, success, ...more } as const;
-    // A part that is not taken is asked for again; the bound only ends a master that never has enough.
-    for (let offset = this.#have.get(jid) ?? 0, parts = 0; parts < 100; parts += 1) {
-      const data = ret.subarray(offset, offset + limits.resultPartBytes);
-      failpoint("result.send");
-      const reply = await link.ask({ ...meta, total: ret.length, offset, sha256: hash, data }, askMs);
-      if (reply.stored) {
-        failpoint("result.stored");
-        this.#have.delete(jid);
-        await this.#ledger.ack(jid);
-        return;
-      }
-      offset = reply.have;
-      this.#have.set(jid, offset);
-    }
-    throw new MsaltError("ERR_TIMEOUT", "the master keeps asking for parts of a result");
+    await sendResult(
+      ret,
+      this.#have.get(jid) ?? 0,
+      (part) => {
+        failpoint("result.send");
+        return link.ask({ ...meta, total: ret.length, sha256: hash, ...part }, askMs);
+      },
+      (bytes) => this.#have.set(jid, bytes),
+    );
+    failpoint("result.stored");
+    this.#have.delete(jid);
+    await this.#ledger.ack(jid);
   }
 
   /** After how long to try again; undefined when the master will never take it. */

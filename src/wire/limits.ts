@@ -3,15 +3,20 @@
  * is wider than the first plan of the threat model, docs/security.md says why.
  */
 export const limits = {
-  /** One frame on 4506, and the plaintext part of a result inside it. */
-  requestBytes: 1_153_434,
-  resultPartBytes: 1_048_576,
+  /**
+   * One frame on 4506, and what it carries of a result, of live output or of a pushed file. libzmq's proxy hands on up to 1,000
+   * frames in one direction before it looks at the other: the larger they are, the longer a flood of one makes all others wait.
+   */
+  requestBytes: 151_552,
+  partBytes: 131_072,
+  /** What a minion takes from its master in one message, and the minions' own words in one answer to what a minion asked of others. */
+  messageBytes: 4 * 1_048_576,
+  answerBytes: 1_048_576,
   /** Whole result of one function on one minion, encoded. */
   resultBytes: 8 * 1_048_576,
   /** Inbound on 4505: a subscription, nothing else. */
   subscriptionBytes: 4096,
-  /** One part of live output. A follower is sent so much more than it has shown, and no run shows more than `outputBytes` live. */
-  outputPartBytes: 131_072,
+  /** A follower is sent so much more live output than it has shown, and no run shows more than `outputBytes` live. */
   outputWindowBytes: 524_288,
   outputBytes: 8 * 1_048_576,
   /** Live output kept on the master's disk for followers, of all runs. */

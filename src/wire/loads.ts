@@ -72,14 +72,14 @@ const schemas = {
     total: z.int().min(1).max(limits.resultBytes),
     offset: count,
     sha256: bytes(32, 32),
-    data: bytes(limits.resultPartBytes),
+    data: bytes(limits.partBytes),
   }),
   /** What a run has printed so far, as it came: `data` from byte `offset` on. */
   "job.output": z.strictObject({
     cmd: z.literal("job.output"),
     jid,
     offset: count,
-    data: bytes(limits.outputPartBytes),
+    data: bytes(limits.partBytes),
     /** With the last part: bytes of live output in all. What was printed beyond the cap is not among them. */
     total: count.optional(),
   }),
@@ -127,7 +127,7 @@ const schemas = {
     offset: count,
     total: count,
     sha256: bytes(32, 32),
-    data: bytes(limits.filePartBytes),
+    data: bytes(limits.partBytes),
   }),
   /** This minion's part of the pillar, of which it names nothing: the box is the identity. */
   pillar: z.strictObject({ cmd: z.literal("pillar") }),

@@ -75,12 +75,12 @@ const options = { linger: 0, curveServerKey: given.serverKey, curvePublicKey: gi
 
 /** Messages of an accepted minion whose parts never end. */
 export const partsWithoutEnd = `${accepted}
-const data = Buffer.alloc(1000000);
+const data = Buffer.alloc(140_000);
 (async () => {
   for (;;) {
     const dealer = new zmq.Dealer({ ...options, sendTimeout: 2000, sendHighWaterMark: 0 });
     dealer.connect("tcp://127.0.0.1:" + given.port);
-    await dealer.send(Array.from({ length: 2000 }, () => data)).catch(() => {});
+    await dealer.send(Array.from({ length: 14_000 }, () => data)).catch(() => {});
     await new Promise((resolve) => setTimeout(resolve, 3000));
     dealer.close();
   }

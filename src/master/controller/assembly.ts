@@ -7,8 +7,12 @@ interface Partial {
   readonly buffer: Buffer;
   readonly hash: string;
   have: number;
+  /** Parts that came before the one they follow: where each begins and ends. */
+  readonly ahead: Map<number, number>;
   touched: number;
 }
+
+const maxAhead = limits.resultBytes / limits.partBytes;
 
 /** Puts together results that come in parts, in memory: a lost part costs the minion a repetition, never the result. */
 export class Assembly {
@@ -16,8 +20,8 @@ export class Assembly {
   #bytes = 0;
 
   /**
-   * Takes one part: the whole value once the last is in, otherwise the number of bytes held so far (the next part starts
-   * there). `busy` when there is no room for another large result now.
+   * Takes one part, in any order: the whole value once none is missing, otherwise the number of bytes held so far from the
+   * beginning on (the next part starts there). `busy` when there is no room for another large result now.
    */
   take(id: MinionId, load: Load<"job.return">, now: number): Uint8Array | number | "busy" {
     if (load.data.length === load.total) return load.data;
@@ -26,23 +30,28 @@ export class Assembly {
     let partial = this.#partials.get(name);
     if (partial === undefined || partial.hash !== hash || partial.buffer.length !== load.total) {
       this.drop(load.jid, id);
-      if (load.offset !== 0) return 0;
       this.#expire(now);
       if (this.#bytes + load.total > limits.assemblyBytes) return "busy";
       // Nobody's results must wait until another is pleased to finish its own.
       const own = [...this.#partials.values()].filter((each) => each.id === id);
       if (own.reduce((sum, { buffer }) => sum + buffer.length, load.total) > limits.assemblyBytesEach) return "busy";
-      partial = { id, buffer: Buffer.alloc(load.total), hash, have: 0, touched: now };
+      partial = { id, buffer: Buffer.alloc(load.total), hash, have: 0, ahead: new Map(), touched: now };
       this.#bytes += load.total;
       this.#partials.set(name, partial);
     }
     partial.touched = now;
-    if (load.offset !== partial.have) return partial.have;
-    partial.buffer.set(load.data, load.offset);
-    partial.have += load.data.length;
+    const { ahead, buffer } = partial;
+    if (load.offset < partial.have || load.data.length === 0) return partial.have;
+    if (load.offset > partial.have && ahead.size >= maxAhead) return partial.have;
+    buffer.set(load.data, load.offset);
+    ahead.set(load.offset, load.offset + load.data.length);
+    for (let end = ahead.get(partial.have); end !== undefined; end = ahead.get(partial.have)) {
+      ahead.delete(partial.have);
+      partial.have = end;
+    }
     if (partial.have < load.total) return partial.have;
     this.drop(load.jid, id);
-    return partial.buffer;
+    return buffer;
   }
 
   drop(jid: Jid, id: MinionId): void {

@@ -166,7 +166,7 @@ export class LiveOutput {
     const first = Math.floor(Math.random() * wanted.length);
     for (const [id, offset] of [...wanted.slice(first), ...wanted.slice(0, first)]) {
       const spool = this.#spools.get(nameOf(jid, id));
-      const size = Math.min((spool?.have ?? 0) - offset, limits.outputPartBytes, room);
+      const size = Math.min((spool?.have ?? 0) - offset, limits.partBytes, room);
       if (spool !== undefined && size > 0) {
         found.parts.push({ id, offset, data: readPart(spool.file, offset, size) });
         room -= size;

@@ -223,7 +223,7 @@ export class MinionCommands {
       if (found.length === 0) continue;
       data[id] = Object.fromEntries(found);
       bytes += encode(data[id]).length + id.length;
-      if (bytes > limits.resultPartBytes) {
+      if (bytes > limits.answerBytes) {
         return { error: "E_SIZE", message: "these minions keep more than 1 MiB under that name" };
       }
     }

@@ -76,7 +76,7 @@ export class Peers {
       // It may have ended before anybody listened, and be open no more.
       if ((jobs.find(jid)?.openCount ?? 0) === 0) done();
     });
-    const { targets, next } = await store.returns(jid, undefined, limits.resultPartBytes);
+    const { targets, next } = await store.returns(jid, undefined, limits.answerBytes);
     if (next !== undefined) return { error: "E_SIZE", message: "the answers are over 1 MiB" };
     return {
       ok: { data: Object.fromEntries(targets.flatMap(({ id, ret }) => (ret === undefined ? [] : [[id, ret]]))) },

@@ -6,6 +6,7 @@ import { generateKeys, makeKeyRecord } from "../../../src/crypto/keys.ts";
 import { keyIdOf } from "../../../src/crypto/primitives.ts";
 import { Link } from "../../../src/minion/link.ts";
 import type { KeyRecord } from "../../../src/wire/key-record.ts";
+import { limits } from "../../../src/wire/limits.ts";
 import { z85 } from "../../support/raw-minion.ts";
 
 /** A master by hand: it opens what comes and answers what a test wants. */
@@ -147,6 +148,17 @@ describe("Link", () => {
     await router.send([two.from, old]);
     await router.send([two.from, reply(two.requestId, { ok: { jobs: [], more: false, time: 2 } })]);
     expect(await second).toMatchObject({ time: 2 });
+  });
+
+  it("does not send what would end the connection", async () => {
+    const arg = ["x".repeat(limits.requestBytes)];
+    const large = { cmd: "peer.publish", tgt: "*", tgt_type: "glob", fun: "test.echo", arg, timeout: 1000 } as const;
+    await expect(link.ask(large, 5000)).rejects.toThrow(`peer.publish takes at most ${limits.partBytes} bytes`);
+    const answer = link.ask({ cmd: "sync" }, 5000);
+    const [request] = (await asked(1)) as [Asked];
+    expect(request.body).toEqual({ cmd: "sync" });
+    await router.send([request.from, reply(request.requestId, { ok: { jobs: [], more: false, time: 1 } })]);
+    await answer;
   });
 
   it("waits longer for a master that comes back than for its answer", async () => {

@@ -115,12 +115,12 @@ describe("Live", () => {
     master.want = 1e9;
     const many = Array.from({ length: 10 }, (_, n) => `2026112102350447${String(n).padStart(4, "0")}` as Jid);
     for (const each of many) {
-      print("y".repeat(3 * limits.outputPartBytes), each);
+      print("y".repeat(3 * limits.partBytes), each);
       live.want(each, 1e9);
     }
     await pass(5000);
     expect(master.most).toBeLessThanOrEqual(4);
-    expect(Math.max(...master.asked.map(({ data }) => data.length))).toBe(limits.outputPartBytes);
+    expect(Math.max(...master.asked.map(({ data }) => data.length))).toBe(limits.partBytes);
   });
 
   it("neither loses nor repeats anything when parts are lost, refused for now, or the link is another", async () => {

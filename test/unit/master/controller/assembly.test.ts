@@ -33,13 +33,25 @@ describe("Assembly", () => {
     expect(new Uint8Array(assembly.take(id, part(900, 1000), 0) as Uint8Array)).toEqual(whole);
   });
 
-  it("asks again for what it lost or never had", () => {
+  it("takes parts in any order, and asks for the first that it has not", () => {
     const assembly = new Assembly();
     expect(assembly.take(id, part(400, 900), 0)).toBe(0);
-    assembly.take(id, part(0, 400), 0);
-    expect(assembly.take(id, part(0, 400), 0)).toBe(400);
-    expect(assembly.take(id, part(500, 900), 0)).toBe(400);
-    expect(assembly.take(id, part(400, 900, { sha256: new Uint8Array(32).fill(1) }), 0)).toBe(0);
+    expect(assembly.take(id, part(0, 300), 0)).toBe(300);
+    expect(assembly.take(id, part(0, 300), 0)).toBe(300);
+    expect(assembly.take(id, part(300, 400), 0)).toBe(900);
+    expect(assembly.take(id, part(500, 1000), 0)).toBe(900);
+    expect(assembly.take(id, part(900, 900), 0)).toBe(900);
+    expect(assembly.take(id, part(900, 1000, { sha256: new Uint8Array(32).fill(1) }), 0)).toBe(0);
+  });
+
+  it("remembers only so many parts out of order, and always takes the next one", () => {
+    const assembly = new Assembly();
+    for (let from = 2; from < 500; from += 2) expect(assembly.take(id, part(from, from + 1), 0)).toBe(0);
+    expect(assembly.take(id, part(0, 2), 0)).toBe(3);
+    const kept = limits.resultBytes / limits.partBytes;
+    for (let from = 3; from < 2 * kept; from += 2) assembly.take(id, part(from, from + 1), 0);
+    expect(assembly.take(id, part(2 * kept + 1, 2 * kept + 2), 0)).toBe(2 * kept + 2);
+    expect(assembly.take(id, part(2 * kept + 2, 1000), 0)).toEqual(Buffer.from(whole));
   });
 
   it("I9: takes no more than its share of memory, and forgets what was left lying", () => {

@@ -96,7 +96,7 @@ describe("LiveOutput", () => {
     await ask({ m1: 0 });
     orders = [];
     const window = limits.outputWindowBytes;
-    for (let at = 0; at < window; at += limits.outputPartBytes) take(m1, at, "x".repeat(limits.outputPartBytes));
+    for (let at = 0; at < window; at += limits.partBytes) take(m1, at, "x".repeat(limits.partBytes));
     expect(take(m1, window, "")).toEqual({ have: window, want: window });
     await ask({ m1: 0 });
     expect(orders).toEqual([]);
@@ -135,7 +135,7 @@ describe("LiveOutput", () => {
     expect(take(m2, 0, "lost")).toMatchObject({ have: 0 });
     room = true;
     let have = 0;
-    for (let n = 0; n < 100; n += 1) have = take(m1, have, "y".repeat(limits.outputPartBytes))?.have ?? 0;
+    for (let n = 0; n < 100; n += 1) have = take(m1, have, "y".repeat(limits.partBytes))?.have ?? 0;
     expect(have).toBeLessThanOrEqual(limits.outputBytes + 1024);
   });
 
