@@ -1,8 +1,11 @@
 import { sha256 } from "../crypto/primitives.ts";
 import { messageOf } from "../errors.ts";
+import { sleep } from "../lib/deadline.ts";
 import { failpoint } from "../lib/failpoint.ts";
+import { TokenBucket } from "../lib/token-bucket.ts";
 import type { Log } from "../log/log.ts";
 import type { Jid } from "../wire/ids.ts";
+import { limits } from "../wire/limits.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Link, Refused } from "./link.ts";
 import { sendResult } from "./result-parts.ts";
@@ -18,6 +21,8 @@ export class Outbox {
   readonly #sending = new Set<Jid>();
   /** Bytes of a large result that the master already holds: a pause must not cost them again. */
   readonly #have = new Map<Jid, number>();
+  /** What the master takes of one minion, with some room for all else: beyond it parts would be sent in vain. */
+  readonly #pace = new TokenBucket(0.9 * limits.bytesPerSecond, 0.9 * limits.byteBurst);
   #link: Link | undefined;
 
   constructor(ledger: Ledger, log: Log) {
@@ -72,7 +77,8 @@ export class Outbox {
     await sendResult(
       ret,
       this.#have.get(jid) ?? 0,
-      (part) => {
+      async (part) => {
+        await this.#paced(part.data.length);
         failpoint("result.send");
         return link.ask({ ...meta, total: ret.length, sha256: hash, ...part }, askMs);
       },
@@ -81,6 +87,13 @@ export class Outbox {
     failpoint("result.stored");
     this.#have.delete(jid);
     await this.#ledger.ack(jid);
+  }
+
+  async #paced(bytes: number): Promise<void> {
+    const wait = this.#pace.charge(performance.now(), bytes);
+    if (wait === 0) return;
+    await sleep(wait);
+    await this.#paced(bytes);
   }
 
   /** After how long to try again; undefined when the master will never take it. */
