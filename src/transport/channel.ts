@@ -40,6 +40,12 @@ export interface ChannelOptions {
   readonly reconnectMs?: { readonly min: number; readonly max: number };
 }
 
+/**
+ * Connections that the kernel holds until libzmq takes them; net.core.somaxconn is above it. With libzmq's 100 a crowd that comes
+ * back overruns it, and whoever is dropped tries again after 1, 3 and 7 s.
+ */
+const backlog = 4096;
+
 let zmq: typeof Zmq | undefined;
 /** Older ones let strangers write into their memory (CVE-2019-13132, CVE-2020-15166). */
 const oldestZmq = "4.3.3";
@@ -164,6 +170,7 @@ function settings(options: ChannelOptions): Record<string, unknown> {
   const { curve, keepAlive, reconnectMs } = options;
   const all: Record<string, unknown> = {
     linger: 0,
+    backlog,
     maxMessageSize: options.maxMessageBytes,
     receiveHighWaterMark: options.receiveHighWaterMark,
     sendHighWaterMark: options.sendHighWaterMark,

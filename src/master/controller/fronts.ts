@@ -101,8 +101,9 @@ export class Fronts {
     if (message.is === "hello") {
       front.known = true;
       front.whole = this.#count += 1;
-      this.#send(front, { is: "keys", n: front.whole, full: true, add: this.#options.allKeys(), remove: [] });
+      // Before the keys, which are all that it waits for.
       if (front.role === "publisher") this.#options.onPublisher((each) => this.#send(front, each));
+      this.#send(front, { is: "keys", n: front.whole, full: true, add: this.#options.allKeys(), remove: [] });
       return;
     }
     if (!mayRole[message.is].includes(front.role)) return;

@@ -10,7 +10,7 @@ import type { Running } from "../../lib/child.ts";
 import { failpoint } from "../../lib/failpoint.ts";
 import { masterSockets } from "../../lib/sockets.ts";
 import type { Log } from "../../log/log.ts";
-import { bindPublisher, startZap } from "../../transport/channel.ts";
+import { type Channel, bindPublisher, startZap } from "../../transport/channel.ts";
 import type { ToFront } from "../../wire/front.ts";
 import { asJid, type KeyId } from "../../wire/ids.ts";
 import { limits } from "../../wire/limits.ts";
@@ -30,6 +30,7 @@ export async function startPublisher(config: MasterConfig, epoch: string, log: L
   const byKey = new Map<KeyId, Session>();
   const byTopic = new Map<string, Session>();
   const boot = randomBytes(8);
+  let publisher: Channel | undefined;
 
   const forget = (keyId: KeyId): void => {
     const session = byKey.get(keyId);
@@ -51,35 +52,13 @@ export async function startPublisher(config: MasterConfig, epoch: string, log: L
         if (session === undefined) continue;
         session.sequence += 1;
         failpoint("frame.send");
-        void publisher.send([sealOrder(session, session.sequence, sealed, signature)]);
+        void publisher?.send([sealOrder(session, session.sequence, sealed, signature)]);
       }
     }
   };
 
-  const zap = await startZap((key) => admitted.has(key));
-  const publisher = await bindPublisher(`tcp://${config.interface}:${config.publishPort}`, {
-    onError: (failure) => log.warn("publish socket", { failure: String(failure) }),
-    curve: { side: "server", secretKey: loadSecret(config.pkiDir, "master", "curve") },
-    maxMessageBytes: limits.subscriptionBytes,
-    handshakeMs: limits.handshakeMs,
-    keepAlive: true,
-    onSubscribe: (prefix) => prefix.length === 16 && byTopic.has(hex(prefix)),
-    onSubscribed: (prefix) => {
-      const session = byTopic.get(hex(prefix));
-      if (session === undefined) return;
-      session.subscribed = true;
-      failpoint("ready.send");
-      void publisher.send([sealReady(session, session.sequence, boot)]);
-      void link.say({ is: "link", keyId: session.keyId, topic: session.topic, up: true });
-    },
-    onUnsubscribed: (prefix) => {
-      const session = byTopic.get(hex(prefix));
-      if (session === undefined) return;
-      session.subscribed = false;
-      void link.say({ is: "link", keyId: session.keyId, topic: prefix, up: false });
-    },
-  });
-  const link: FrontLink = await FrontLink.connect({
+  // Before the port opens: libzmq never tries again with a key that was refused once.
+  const link = await FrontLink.connect({
     socket: masterSockets(config.sockDir).minion,
     epoch,
     onError: (failure) => log.error("front link failed", { failure: String(failure) }),
@@ -93,10 +72,33 @@ export async function startPublisher(config: MasterConfig, epoch: string, log: L
     },
     onMessage,
   });
+  const zap = await startZap((key) => admitted.has(key));
+  publisher = await bindPublisher(`tcp://${config.interface}:${config.publishPort}`, {
+    onError: (failure) => log.warn("publish socket", { failure: String(failure) }),
+    curve: { side: "server", secretKey: loadSecret(config.pkiDir, "master", "curve") },
+    maxMessageBytes: limits.subscriptionBytes,
+    handshakeMs: limits.handshakeMs,
+    keepAlive: true,
+    onSubscribe: (prefix) => prefix.length === 16 && byTopic.has(hex(prefix)),
+    onSubscribed: (prefix) => {
+      const session = byTopic.get(hex(prefix));
+      if (session === undefined) return;
+      session.subscribed = true;
+      failpoint("ready.send");
+      void publisher?.send([sealReady(session, session.sequence, boot)]);
+      void link.say({ is: "link", keyId: session.keyId, topic: session.topic, up: true });
+    },
+    onUnsubscribed: (prefix) => {
+      const session = byTopic.get(hex(prefix));
+      if (session === undefined) return;
+      session.subscribed = false;
+      void link.say({ is: "link", keyId: session.keyId, topic: prefix, up: false });
+    },
+  });
   return {
     info: { publish_port: publisher.boundPort },
     close: async () => {
-      publisher.close();
+      publisher?.close();
       zap.close();
       link.close();
     },
