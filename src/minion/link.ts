@@ -68,6 +68,7 @@ export class Link {
   #requests: Channel | undefined;
   #publications: Channel | undefined;
   #session: PublishSession | undefined;
+  #closed = false;
 
   private constructor(options: LinkOptions) {
     this.#options = options;
@@ -118,8 +119,10 @@ export class Link {
     const frame = sealEnvelope("request", inner, this.#key);
     if (frame.length > limits.requestBytes) {
       // The master's socket would end the connection, and the other requests on it.
-      throw new Refused("E_SIZE", `${load.cmd} takes at most ${limits.partBytes} bytes`, undefined);
+      const size = `${frame.length} bytes, over the ${limits.requestBytes} of a request`;
+      throw new Refused("E_SIZE", `this ${load.cmd} has ${size}`, undefined);
     }
+    if (this.#closed) throw new MsaltError("ERR_TIMEOUT", "the link was closed");
     let timer: NodeJS.Timeout | undefined;
     try {
       const reply = await new Promise<Reply<C>>((resolve, reject) => {
@@ -165,6 +168,7 @@ export class Link {
 
   /** Whoever waits for an answer is told that there will be none. */
   close(): void {
+    this.#closed = true;
     for (const { reject } of this.#waiting.values()) reject(new MsaltError("ERR_TIMEOUT", "the link was closed"));
     this.#requests?.close();
     this.#publications?.close();

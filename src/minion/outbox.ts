@@ -11,6 +11,8 @@ import { type Link, Refused } from "./link.ts";
 import { sendResult } from "./result-parts.ts";
 
 const inFlight = 8;
+/** Of them with more than one part: the others must not wait behind the pace of these. */
+const largeInFlight = 2;
 const askMs = 10_000;
 
 /** Sends the results that the ledger holds until the master says that it has them (P3). Works over whichever link stands. */
@@ -23,6 +25,7 @@ export class Outbox {
   readonly #have = new Map<Jid, number>();
   /** What the master takes of one minion, with some room for all else: beyond it parts would be sent in vain. */
   readonly #pace = new TokenBucket(0.9 * limits.bytesPerSecond, 0.9 * limits.byteBurst);
+  readonly #large = new Set<Jid>();
   #link: Link | undefined;
 
   constructor(ledger: Ledger, log: Log) {
@@ -50,7 +53,7 @@ export class Outbox {
     const link = this.#link;
     for (const jid of this.#waiting) {
       if (link === undefined || this.#sending.size >= inFlight) return;
-      if (this.#sending.has(jid)) continue;
+      if (this.#sending.has(jid) || (this.#large.has(jid) && this.#largeSending() >= largeInFlight)) continue;
       this.#waiting.delete(jid);
       this.#sending.add(jid);
       void this.#send(link, jid)
@@ -71,6 +74,13 @@ export class Outbox {
     const result = await this.#ledger.result(jid);
     if (result === undefined) return;
     const { fun, state, retcode, success, out, kill, ret } = result;
+    if (ret.length > limits.partBytes) {
+      this.#large.add(jid);
+      if (this.#largeSending() > largeInFlight) {
+        this.#waiting.add(jid);
+        return;
+      }
+    }
     const hash = sha256(ret);
     const more = { ...(out !== undefined && { out }), ...(kill !== undefined && { kill }) };
     const meta = { cmd: "job.return", jid, fun, state, retcode, success, ...more } as const;
@@ -85,8 +95,17 @@ export class Outbox {
       (bytes) => this.#have.set(jid, bytes),
     );
     failpoint("result.stored");
+    await this.#done(jid);
+  }
+
+  async #done(jid: Jid): Promise<void> {
     this.#have.delete(jid);
+    this.#large.delete(jid);
     await this.#ledger.ack(jid);
+  }
+
+  #largeSending(): number {
+    return [...this.#sending].filter((jid) => this.#large.has(jid)).length;
   }
 
   async #paced(bytes: number): Promise<void> {
@@ -106,8 +125,7 @@ export class Outbox {
         jid,
         reason: failure.message,
       });
-      this.#have.delete(jid);
-      await this.#ledger.ack(jid);
+      await this.#done(jid);
       return undefined;
     }
     this.#log.debug("a result was not taken, trying again", { jid, failure: messageOf(failure) });

@@ -23,25 +23,31 @@ export async function sendResult(
   let next = from;
   let left = maxParts;
   let stored = false;
+  let forgotten = 0;
   const goesOn = (): boolean => !stored && left > 0;
   const send = async (): Promise<void> => {
-    while (goesOn() && next < ret.length) {
-      const offset = next;
-      next += limits.partBytes;
+    for (let offset = Math.max(next, have); goesOn() && offset < ret.length; offset = Math.max(next, have)) {
+      next = offset + limits.partBytes;
       left -= 1;
-      const before = have;
+      const [before, known] = [have, forgotten];
       const reply = await ask({ offset, data: ret.subarray(offset, next) }).catch((failure: unknown) => {
         left = 0;
         throw failure;
       });
       if (reply.stored) stored = true;
-      // Less than it had said before: it has forgotten, as after a restart.
-      else if (reply.have < before) have = next = reply.have;
-      else have = Math.max(have, reply.have);
+      // Said before something was forgotten.
+      else if (known < forgotten) continue;
+      else if (reply.have < before) {
+        // Less than it had said before, as after a restart.
+        forgotten += 1;
+        have = next = reply.have;
+      } else have = Math.max(have, reply.have);
       onHave(have);
     }
   };
   while (goesOn()) {
+    // It has all and did not store it: from the beginning.
+    if (have >= ret.length) have = 0;
     next = have;
     const lanes = Math.min(inFlight, Math.ceil((ret.length - have) / limits.partBytes));
     for (const end of await Promise.allSettled(Array.from({ length: lanes }, send))) {

@@ -86,7 +86,7 @@ export type ToFront =
   | KeyUpdate
   | { is: "replies"; replies: { n: number; reply: Reply<Command> }[] }
   | { is: "enrolled"; n: number; reply: Uint8Array | null }
-  /** Publisher: a minion's current session; replaces its older one. */
-  | { is: "session"; keyId: KeyId; topic: Uint8Array; publishKey: Uint8Array }
+  /** Publisher: current sessions of minions; each replaces the minion's older one. */
+  | { is: "sessions"; sessions: { keyId: KeyId; topic: Uint8Array; publishKey: Uint8Array }[] }
   /** Publisher: seal and send one signed order to these targets. */
   | { is: "publish"; jid: string; order: Uint8Array; targets: { keyId: KeyId; signature: Uint8Array }[] };

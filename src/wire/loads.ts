@@ -155,7 +155,7 @@ export interface Replies {
   };
   sync: { jobs: { body: Uint8Array; signature: Uint8Array }[]; more: boolean; time: number };
   "job.start": { time: number };
-  /** `have`: bytes of the result that the master holds; the next part starts there. `stored`: all of it, durably. */
+  /** `have`: bytes of the result that the master holds without a gap; the next part to be sent starts there. `stored`: all of it, durably. */
   "job.return": { have: number; stored: boolean };
   /** The master has the first `have` bytes and takes up to byte `want` for now; 0: nobody follows. */
   "job.output": { have: number; want: number };

@@ -232,6 +232,38 @@ describe("a hostile minion and what belongs to others", () => {
     await stillServing(bus);
   });
 
+  it.each([
+    ["one after the other", [0, 2]],
+    ["the last one first", [2, 0]],
+  ])("AZ-09: parts of a result, %s, are together held to the same", async (_order, offsets) => {
+    const jid = await bus.submit("raw", "test.ping");
+    const odd = Buffer.concat([Buffer.from([0x81, 0xa9]), Buffer.from("__proto__"), encode({ polluted: true })]);
+    const answers = async (data: Buffer, sha256: Buffer): Promise<unknown[]> => {
+      const all: unknown[] = [];
+      for (const offset of offsets) {
+        const part = { offset, total: data.length, sha256, data: data.subarray(offset, offset === 0 ? 2 : undefined) };
+        const answer = await raw.ask({ ...raw.result(jid, 0), ...part });
+        all.push(answer?.error ?? answer?.ok);
+      }
+      return all;
+    };
+    const firstHave = offsets[0] === 0 ? 2 : 0;
+    expect(await answers(odd, createHash("sha256").update(odd).digest())).toEqual([
+      { have: firstHave, stored: false },
+      "E_SCHEMA",
+    ]);
+    const good = Buffer.from(encode("kept"));
+    expect(await answers(good, Buffer.alloc(32))).toEqual([
+      { have: firstHave, stored: false },
+      { have: 0, stored: false },
+    ]);
+    expect(await answers(good, createHash("sha256").update(good).digest())).toEqual([
+      { have: firstHave, stored: false },
+      { have: good.length, stored: true },
+    ]);
+    expect(await bus.lookup(jid)).toEqual({ raw: "kept" });
+  });
+
   it("AZ-09: hostile grains and events are data", async () => {
     expect((await raw.ask({ cmd: "grains", grains: hostile }))?.ok).toBeDefined();
     expect((await raw.ask({ cmd: "event", tag: "hostile", data: hostile }))?.ok).toBeDefined();

@@ -40,7 +40,7 @@ describe("mine", () => {
     expect(await on("db1", "mine.delete", "sum")).toBe(true);
     expect(await on("web1", "mine.get", "*", "sum")).toEqual({});
     expect(await on("db1", "mine.send", "test.exception")).toContain("nothing is kept");
-    expect(await on("db1", "mine.send", "cmd.run", "head -c 200000 /dev/zero | tr '\\0' x")).toContain(
+    expect(await on("db1", "mine.send", "cmd.run", "head -c 140000 /dev/zero | tr '\\0' x")).toContain(
       "at most 131072 bytes",
     );
   });

@@ -147,9 +147,7 @@ export async function startController(config: MasterConfig, log: Log): Promise<R
       [...keyring.accepted()].map(([keyId, { id, record }]) => ({ keyId, id, box: record.box, curve: record.curve })),
     // Each minion sees its connection break and says hello anew; those that were quicker than the new publisher are handed on.
     onPublisherGone: () => presence.publisherLost(),
-    onPublisher: (send) => {
-      for (const session of presence.sessions()) send({ is: "session", ...session });
-    },
+    toldFirst: () => ({ is: "sessions", sessions: [...presence.sessions()] }),
     kill: (epoch) => tell({ kill: epoch }),
     onMessage: (message, reply) => {
       if (message.is === "calls") {

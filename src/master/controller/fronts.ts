@@ -28,8 +28,8 @@ export interface FrontsOptions {
   readonly log: Log;
   /** All keys that may talk now. */
   readonly allKeys: () => KeyUpdate["add"];
-  /** What a publisher must know beyond the keys when it comes up. */
-  readonly onPublisher: (send: (message: ToFront) => void) => void;
+  /** What a publisher must know before the keys when it comes up. */
+  readonly toldFirst: () => ToFront;
   readonly onPublisherGone: () => void;
   readonly onMessage: (message: Handled, reply: (message: ToFront) => void) => void;
   /** Ends a front process that does not answer. */
@@ -102,7 +102,7 @@ export class Fronts {
       front.known = true;
       front.whole = this.#count += 1;
       // Before the keys, which are all that it waits for.
-      if (front.role === "publisher") this.#options.onPublisher((each) => this.#send(front, each));
+      if (front.role === "publisher") this.#send(front, this.#options.toldFirst());
       this.#send(front, { is: "keys", n: front.whole, full: true, add: this.#options.allKeys(), remove: [] });
       return;
     }

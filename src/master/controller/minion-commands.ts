@@ -195,7 +195,7 @@ export class MinionCommands {
       return { error: "E_FORBIDDEN", message: "this key is not accepted" };
     const session = { topic: Buffer.concat([topicHead, randomBytes(8)]), publishKey: randomBytes(32) };
     presence.startSession(link, session);
-    this.#options.toPublisher({ is: "session", keyId: link.keyId, ...session });
+    this.#options.toPublisher({ is: "sessions", sessions: [{ keyId: link.keyId, ...session }] });
     // A reconnection is no start.
     const started = link.announced !== link.bootId;
     link.announced = link.bootId;
@@ -246,11 +246,13 @@ export class MinionCommands {
     const whole = this.#assembly.take(link.id, load, this.#options.now());
     if (whole === "busy") return busy("too many large results at once");
     if (typeof whole === "number") return { ok: { have: whole, stored: false } };
-    if (load.offset > 0) {
+    if (load.data.length < load.total) {
       if (!equalBytes(sha256(whole), load.sha256)) return { ok: { have: 0, stored: false } };
       prescan(whole, resultScan);
     }
     const known = await this.#options.jobs.returned(link.id, load, whole);
+    // Of parts that came twice, and some of them late.
+    this.#assembly.drop(load.jid, link.id);
     return known ? { ok: { have: load.total, stored: true } } : notTargeted;
   }
 

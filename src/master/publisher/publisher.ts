@@ -39,11 +39,13 @@ export async function startPublisher(config: MasterConfig, epoch: string, log: L
     byTopic.delete(hex(session.topic));
   };
   const onMessage = (message: ToFront): void => {
-    if (message.is === "session") {
-      forget(message.keyId);
-      const session = { ...message, sequence: 0, subscribed: false };
-      byKey.set(message.keyId, session);
-      byTopic.set(hex(message.topic), session);
+    if (message.is === "sessions") {
+      for (const begun of message.sessions) {
+        forget(begun.keyId);
+        const session = { ...begun, sequence: 0, subscribed: false };
+        byKey.set(begun.keyId, session);
+        byTopic.set(hex(begun.topic), session);
+      }
     } else if (message.is === "publish") {
       failpoint("order.accept");
       const sealed = sealBody(asJid(message.jid), message.order);

@@ -153,7 +153,7 @@ describe("Link", () => {
   it("does not send what would end the connection", async () => {
     const arg = ["x".repeat(limits.requestBytes)];
     const large = { cmd: "peer.publish", tgt: "*", tgt_type: "glob", fun: "test.echo", arg, timeout: 1000 } as const;
-    await expect(link.ask(large, 5000)).rejects.toThrow(`peer.publish takes at most ${limits.partBytes} bytes`);
+    await expect(link.ask(large, 5000)).rejects.toThrow(`over the ${limits.requestBytes} of a request`);
     const answer = link.ask({ cmd: "sync" }, 5000);
     const [request] = (await asked(1)) as [Asked];
     expect(request.body).toEqual({ cmd: "sync" });

@@ -89,13 +89,16 @@ describe("sendResult", () => {
     expect([asked, open]).toEqual([4, 0]);
   });
 
-  it("gives up on a master that never has enough", async () => {
-    let asked = 0;
-    const ask = async (): Promise<Replies["job.return"]> => {
-      asked += 1;
-      return { have: 0, stored: false };
-    };
-    await expect(sendResult(ret, 0, ask)).rejects.toThrow("keeps asking for parts");
-    expect(asked).toBe((4 * limits.resultBytes) / limits.partBytes);
-  });
+  it.each([0, 1, ret.length])(
+    "gives up on a master that never has enough, and says that it has %i bytes",
+    async (have) => {
+      let asked = 0;
+      const ask = async (): Promise<Replies["job.return"]> => {
+        asked += 1;
+        return { have, stored: false };
+      };
+      await expect(sendResult(ret, 0, ask)).rejects.toThrow("keeps asking for parts");
+      expect(asked).toBe((4 * limits.resultBytes) / limits.partBytes);
+    },
+  );
 });

@@ -18,7 +18,7 @@ describe("parseFromFront", () => {
     }
   });
 
-  it.each(["publish", "key.accept", "key.change", "job.record", "runner", "replies", "keys", "session"])(
+  it.each(["publish", "key.accept", "key.change", "job.record", "runner", "replies", "keys", "sessions"])(
     "AZ-05: a taken-over front process cannot say %s",
     (is) => {
       const message = { is, n: 1, cmd: is, load: {}, act: "accept", keys: [] };
