@@ -121,6 +121,8 @@ describe("a hostile minion and what belongs to others", () => {
     await unharmed(bus, async () => {
       for (const jid of [running, ended, "20000101000000000000", "29990101000000000000"]) {
         expect([jid, (await raw.ask(raw.result(jid, "forged")))?.error]).toEqual([jid, "E_NOT_TARGETED"]);
+        const part = { ...raw.result(jid, "forged"), total: 8_000_000 };
+        expect([jid, (await raw.ask(part))?.error]).toEqual([jid, "E_NOT_TARGETED"]);
         expect([jid, (await raw.ask({ cmd: "job.start", jid, count: 0 }))?.error]).toEqual([jid, "E_NOT_TARGETED"]);
         const output = { cmd: "job.output", jid, offset: 0, data: Buffer.from("forged") };
         expect([jid, (await raw.ask(output))?.error]).toEqual([jid, "E_NOT_TARGETED"]);

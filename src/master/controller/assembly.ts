@@ -35,7 +35,9 @@ export class Assembly {
       // Nobody's results must wait until another is pleased to finish its own.
       const own = [...this.#partials.values()].filter((each) => each.id === id);
       if (own.reduce((sum, { buffer }) => sum + buffer.length, load.total) > limits.assemblyBytesEach) return "busy";
-      partial = { id, buffer: Buffer.alloc(load.total), hash, have: 0, ahead: new Map(), touched: now };
+      // Each byte is written before any is handed on.
+      const buffer = Buffer.allocUnsafe(load.total);
+      partial = { id, buffer, hash, have: 0, ahead: new Map(), touched: now };
       this.#bytes += load.total;
       this.#partials.set(name, partial);
     }
@@ -52,6 +54,11 @@ export class Assembly {
     if (partial.have < load.total) return partial.have;
     this.drop(load.jid, id);
     return buffer;
+  }
+
+  /** True when there are parts of it already. */
+  knows(id: MinionId, { jid }: Load<"job.return">): boolean {
+    return this.#partials.has(`${jid}/${id}`);
   }
 
   drop(jid: Jid, id: MinionId): void {

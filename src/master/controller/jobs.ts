@@ -226,6 +226,12 @@ export class Jobs {
     return true;
   }
 
+  /** True when this job, open or in the record, is for this minion too. */
+  async reaches(jid: Jid, id: MinionId): Promise<boolean> {
+    await this.#ready(id);
+    return this.#open.get(jid)?.targets.has(id) ?? (await this.#ended(jid, id)) !== undefined;
+  }
+
   /** What this minion had begun is lost: its ledger went back or is another one (W9). */
   async loseAll(id: MinionId, reason: string): Promise<void> {
     await this.#loading;

@@ -243,10 +243,14 @@ export class MinionCommands {
 
   async #return(load: Load<"job.return">, link: MinionLink): Promise<Reply<"job.return">> {
     if (!this.#options.takesReturns()) return busy("the master's disk is full; keep the result");
+    const isPart = load.data.length < load.total;
+    if (isPart && !this.#assembly.knows(link.id, load) && !(await this.#options.jobs.reaches(load.jid, link.id))) {
+      return notTargeted;
+    }
     const whole = this.#assembly.take(link.id, load, this.#options.now());
     if (whole === "busy") return busy("too many large results at once");
     if (typeof whole === "number") return { ok: { have: whole, stored: false } };
-    if (load.data.length < load.total) {
+    if (isPart) {
       if (!equalBytes(sha256(whole), load.sha256)) return { ok: { have: 0, stored: false } };
       prescan(whole, resultScan);
     }
