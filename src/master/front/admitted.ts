@@ -7,7 +7,10 @@ export class Admitted {
   /** How many keys have each: the book lets no two share one, but a change of a record names the new one before the old. */
   readonly #counts = new Map<string, number>();
 
-  apply({ full, add, remove }: KeyUpdate): void {
+  /** Gives the keys that are admitted no more, also those that are merely missing among all keys. */
+  apply({ full, add, remove }: KeyUpdate): readonly KeyId[] {
+    const now = new Set(add.map(({ keyId }) => keyId));
+    const gone = full ? [...this.#curves.keys()].filter((keyId) => !now.has(keyId)) : remove;
     if (full) {
       this.#curves.clear();
       this.#counts.clear();
@@ -19,6 +22,7 @@ export class Admitted {
       this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
     }
     for (const keyId of remove) this.#drop(keyId);
+    return gone;
   }
 
   has(curve: Uint8Array): boolean {

@@ -65,8 +65,7 @@ export async function startPublisher(config: MasterConfig, epoch: string, log: L
     epoch,
     onError: (failure) => log.error("front link failed", { failure: String(failure) }),
     onKeys: (update) => {
-      admitted.apply(update);
-      for (const keyId of update.remove) forget(keyId);
+      for (const keyId of admitted.apply(update)) forget(keyId);
     },
     onConnect: () => {
       for (const { keyId, topic, subscribed } of byKey.values())

@@ -25,7 +25,7 @@ export async function startReqserver(config: MasterConfig, epoch: string, log: L
     socket: masterSockets(config.sockDir).minion,
     epoch,
     onError: (failure) => log.error("front link failed", { failure: String(failure) }),
-    onKeys: (update) => admitted.apply(update),
+    onKeys: (update) => void admitted.apply(update),
     onMessage: (message) => {
       if (message.is === "enrolled") waiting.get(message.n)?.(message.reply ?? undefined);
     },

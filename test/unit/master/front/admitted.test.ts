@@ -30,9 +30,11 @@ describe("Admitted", () => {
 
   it("forgets all others when it is told all", () => {
     const admitted = new Admitted();
-    admitted.apply(update({ add: [key(1)] }));
-    admitted.apply(update({ full: true, add: [key(2)] }));
+    admitted.apply(update({ add: [key(1), key(3)] }));
+    // Key 1 went while there was no controller to say so: what goes with a key must go with it.
+    expect(admitted.apply(update({ full: true, add: [key(2), key(3)] }))).toEqual([key(1).keyId]);
     expect([1, 2].map((n) => admitted.has(curve(n)))).toEqual([false, true]);
+    expect(admitted.apply(update({ remove: [key(2).keyId] }))).toEqual([key(2).keyId]);
   });
 
   it("follows a new CURVE key of the same minion", () => {
