@@ -66,6 +66,8 @@ export class Jobs {
   readonly #unheard = new Map<string, number>();
   /** Minions whose jobs are being given up because their key is gone: whoever has the name now gets none of them (P6). */
   readonly #leaving = new Set<MinionId>();
+  /** Results for targets that have one, by job and minion: the last of those that wait for their turn. */
+  readonly #again = new Map<string, Promise<boolean>>();
   readonly #planning = new Set<Jid>();
   #loading: Promise<void> | undefined;
   #lastJid: Jid | undefined;
@@ -442,6 +444,20 @@ export class Jobs {
 
   /** A result for a target that is terminal already: the same again, one that comes late, or a conflict. */
   async #returnedAgain(id: MinionId, jid: Jid, event: Returned): Promise<boolean> {
+    const name = `${jid}/${id}`;
+    // In turn: each is judged by what those before it have left in the record.
+    const taken = (this.#again.get(name) ?? Promise.resolve())
+      .catch(() => undefined)
+      .then(() => this.#takeAgain(id, jid, event));
+    this.#again.set(name, taken);
+    try {
+      return await taken;
+    } finally {
+      if (this.#again.get(name) === taken) this.#again.delete(name);
+    }
+  }
+
+  async #takeAgain(id: MinionId, jid: Jid, event: Returned): Promise<boolean> {
     const { committer, bus, now } = this.#options;
     // What is being written now counts as stored; if that fails this fails too, and the minion asks again.
     await committer.commit([]);

@@ -195,7 +195,11 @@ describe("Jobs", () => {
     now += 65_000 + 5001;
     await jobs.tick();
     expect(await statesOf(jid)).toEqual(["succeeded", "running", "expired"]);
-    await jobs.returned(m3, ...returnOf(jid, "late"));
+    // Over the old link and over the new one.
+    await Promise.all([1, 2].map(() => jobs.returned(m3, ...returnOf(jid, "late"))));
+    expect(events.map(({ data }) => JSON.stringify(data)).filter((text) => text.includes('"late":true'))).toHaveLength(
+      1,
+    );
     expect(await store.return(jid, m3)).toMatchObject({ state: "succeeded", late: true, ret: encode("late") });
     expect(events.at(-1)).toMatchObject({ tag: `salt/job/${jid}/ret/m3`, data: { state: "succeeded", late: true } });
     await jobs.returned(m2, ...returnOf(jid, "slow"));
